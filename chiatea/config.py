@@ -1,0 +1,431 @@
+"""The model of config.yml: every key with its default, its meaning and its limits.
+
+`config.yml.example` is made from this model. Every key has a default, so a file with a single section is a whole
+configuration, and no file at all is one too.
+"""
+
+import difflib
+import os
+import socket
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PrivateAttr,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+
+from chiatea.errors import ConfigurationError
+from chiatea.units import format_duration, parse_duration
+
+__all__ = [
+    "DEFAULT_FILEPATH",
+    "Config",
+    "check_folders",
+    "default_filepath",
+    "example",
+    "load",
+]
+
+DEFAULT_FILEPATH: Final = "~/.chia_tea/config/config.yml"
+
+
+def _seconds(value: object) -> object:
+    return parse_duration(value) if isinstance(value, str) else value
+
+
+def _path(value: object, info: ValidationInfo) -> object:
+    if not isinstance(value, str):
+        return value
+    if "\0" in value or not value.strip():
+        raise ValueError("is no path: write a path, or leave the key out")
+    folder = (info.context or {}).get("folder", Path())
+    path = Path(os.path.expandvars(value)).expanduser()
+    return folder / path
+
+
+def _path_or_none(value: object, info: ValidationInfo) -> object:
+    return None if value == "" else _path(value, info)
+
+
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    Field(allow_inf_nan=False),
+    PlainSerializer(format_duration, return_type=str),
+]
+Filepath = Annotated[Path, BeforeValidator(_path)]
+OptionalFilepath = Annotated[Path | None, BeforeValidator(_path_or_none)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Interval = Annotated[Seconds, Field(ge=0, le=86400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, validate_default=True, strict=True
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_all_defaults(cls, data: object) -> object:
+        return {} if data is None else data
+
+
+def _default_path(text: str) -> Any:
+    """A default that is read as if it stood in the file: relative to its folder."""
+    return Field(default=text)
+
+
+def _section() -> Any:
+    """A section that is not in the file, read as if it stood there empty."""
+    return Field(default_factory=dict)
+
+
+class MachineConfig(_Section):
+    """This machine."""
+
+    name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=100)
+    """The name that dashboards show. Default: the host's name."""
+    state_folder: Filepath = _default_path("~/.chia_tea/state")
+    """What must survive a restart: this machine's id, how far its logs are read."""
+
+
+class LoggingConfig(_Section):
+    """What chia-tea says about itself. On the terminal it goes to stderr."""
+
+    loglevel: Literal["TRACE", "DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """TRACE, DEBUG, INFO, WARNING or ERROR."""
+    log_to_console: bool = True
+    """Whether services print their log lines on stderr."""
+    log_to_file: bool = True
+    """Whether services write their log lines to files too."""
+    folder: Filepath = _default_path("~/.chia_tea/log")
+    """The folder of those files."""
+    max_logfiles: int = Field(default=10, ge=1, le=1000)
+    """How many old files of one service are kept."""
+    max_logfile_size_mb: int = Field(default=15, ge=1, le=10000)
+    """A file that would grow over this many megabytes is ended, and a new one begun."""
+
+
+class ChiaConfig(_Section):
+    """Where Chia is on this machine. A machine without Chia needs nothing here."""
+
+    root: OptionalFilepath = None
+    """Chia's own folder. Default: $CHIA_ROOT, else ~/.chia/mainnet."""
+    logfile_filepath: OptionalFilepath = None
+    """Chia's log. Default: log/debug.log in Chia's folder."""
+    madmax_logfile: OptionalFilepath = None
+    """The log of the madmax plotter; "" where there is none."""
+
+
+class CopyConfig(_Section):
+    """Which plots are moved, and where to."""
+
+    source_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
+    """Folders that plotters write finished plots to."""
+    target_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
+    """Folders that the harvester loads plots from."""
+
+
+class AuthConfig(_Section):
+    """How machines know each other. `chia-tea certs create` makes all of these files."""
+
+    cert_filepath: Filepath = _default_path("server.cert")
+    """The server's certificate: a client needs nothing else to know the server. A relative path starts at the
+    folder of this file."""
+    key_filepath: Filepath = _default_path("server.key")
+    """The server's key, on the server's machine only, readable by its owner only."""
+    token_filepath: OptionalFilepath = None
+    """The token that says what a client may do. Default: the .token file beside this file that suits the command."""
+    token_hashes_filepath: Filepath = _default_path("tokens.json")
+    """The hashes of all tokens that the server accepts, on the server's machine only."""
+
+
+class ServerConfig(_Section):
+    """The server: `chia-tea serve`."""
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    """The address to listen on. 0.0.0.0 lets other machines in."""
+    port: Port = 43200
+    """The port to listen on."""
+    db_filepath: Filepath = _default_path("~/.chia_tea/monitoring.db")
+    """The database: every event and the current state."""
+
+
+class SendUpdateEveryConfig(_Section):
+    """How often one entry of a topic is sent at most. What changed in between is sent when its time has come, at its
+    last value. New and vanished entries are sent at once.
+    """
+
+    system: Interval = 60.0
+    cpu: Interval = 5.0
+    cpu_core: Interval = 15.0
+    ram: Interval = 5.0
+    disk: Interval = 15.0
+    sensor: Interval = 30.0
+    network_interface: Interval = 15.0
+    process: Interval = 15.0
+    farmer: Interval = 1.0
+    farmer_harvester: Interval = 1.0
+    missed_challenge: Interval = 0.0
+    pool: Interval = 5.0
+    harvester: Interval = 1.0
+    harvester_plot: Interval = 0.0
+    plot_folder: Interval = 1.0
+    wallet: Interval = 5.0
+    full_node: Interval = 5.0
+    plotting_plot: Interval = 5.0
+    chia_notice: Interval = 0.0
+    source: Interval = 15.0
+    copier: Interval = 1.0
+    copy_target: Interval = 1.0
+    copy_job: Interval = 0.5
+    copy_command: Interval = 0.0
+
+
+class ClientConfig(_Section):
+    """The server that this machine's collector, copier and dashboards talk to."""
+
+    address: str = Field(default="localhost", min_length=1)
+    """The server's host name or IP address."""
+    port: Port | None = None
+    """The server's port. Default: the same as monitoring.server.port."""
+    collect_data_every: Seconds = Field(default=2.0, ge=0.1, le=3600)
+    """How often the collector looks at this machine."""
+    send_update_every: SendUpdateEveryConfig = _section()
+
+
+class MonitoringConfig(_Section):
+    """Collector, server and dashboard."""
+
+    auth: AuthConfig = _section()
+    server: ServerConfig = _section()
+    client: ClientConfig = _section()
+
+
+class Config(_Section):
+    """The whole of config.yml."""
+
+    machine: MachineConfig = _section()
+    logging: LoggingConfig = _section()
+    chia: ChiaConfig = _section()
+    copy_: CopyConfig = Field(default_factory=dict, alias="copy")  # type: ignore[assignment]
+    monitoring: MonitoringConfig = _section()
+
+    _filepath: Path = PrivateAttr(default=Path(DEFAULT_FILEPATH))
+
+    @property
+    def filepath(self) -> Path:
+        """The file that was read, or would have been if it were there."""
+        return self._filepath
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the file: certificates and tokens are beside it unless they are configured elsewhere."""
+        return self._filepath.parent
+
+    @property
+    def client_port(self) -> int:
+        """The port of the server to talk to."""
+        return self.monitoring.client.port or self.monitoring.server.port
+
+    @property
+    def chia_root(self) -> Path:
+        """Chia's folder on this machine."""
+        return self.chia.root or Path(os.environ.get("CHIA_ROOT") or "~/.chia/mainnet").expanduser()
+
+    @property
+    def chia_logfile_filepath(self) -> Path:
+        """Chia's log."""
+        return self.chia.logfile_filepath or self.chia_root / "log" / "debug.log"
+
+    def as_yaml(self) -> str:
+        """The configuration in force as YAML, defaults filled in."""
+        plain = self.model_dump(mode="json", by_alias=True)
+        return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=110)
+
+
+def default_filepath() -> Path:
+    """$CHIA_TEA_CONFIG, else ~/.chia_tea/config/config.yml."""
+    return Path(os.environ.get("CHIA_TEA_CONFIG") or DEFAULT_FILEPATH).expanduser().absolute()
+
+
+def load(filepath: Path | None = None) -> Config:
+    """Reads and checks a configuration; without a path, that of `default_filepath`.
+
+    The default file need not be there: every key has a default. One that somebody named must.
+
+    Raises:
+        ConfigurationError: names every fault, each on a line of its own.
+    """
+    is_named = filepath is not None or "CHIA_TEA_CONFIG" in os.environ
+    path = (filepath or default_filepath()).expanduser().absolute()
+    data = _read_yaml(path, must_exist=is_named)
+    try:
+        config = Config.model_validate(data, context={"folder": path.parent})
+    except ValidationError as error:
+        raise ConfigurationError("\n".join(f"{path}: {fault}" for fault in _faults(error))) from None
+    config._filepath = path  # noqa: SLF001 - set once, here
+    return config
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose mappings may not name one key twice."""
+
+
+def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[str] = set()
+    for key, _ in node.value:
+        if key.value in seen:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {key.value!r} is there twice", key.start_mark
+            )
+        seen.add(key.value)
+    return loader.construct_mapping(node, deep=True)
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def _read_yaml(path: Path, *, must_exist: bool) -> object:
+    try:
+        with path.open(encoding="utf-8") as file:
+            data = yaml.load(file, _Loader)  # noqa: S506 - a subclass of the safe loader
+    except FileNotFoundError:
+        if must_exist:
+            raise ConfigurationError(
+                f"{path}: there is no such file", f"`chia-tea config init --config {path}` makes one"
+            ) from None
+        return {}
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}", "--config names the file to read") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError(f"{path}: is not UTF-8 text", "save it as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else f"{path}"
+        raise ConfigurationError(f"{where}: is not YAML: {error.problem}", "mend that line") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        text = " ".join(str(error).split())
+        raise ConfigurationError(f"{path}: is not YAML: {text}", "mend the file") from None
+    return data
+
+
+_RETIRED: Final = {
+    "version": "the first chia-tea's; delete it",
+    "development": "the first chia-tea's; delete it",
+    "discord": "the first chia-tea's; delete it",
+}
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for fault in error.errors(include_url=False):
+        where = ".".join(str(step) for step in fault["loc"]) or "the whole file"
+        given = fault["input"]
+        if fault["type"] == "extra_forbidden":
+            retired = _RETIRED.get(where)
+            hint = retired or _known_keys(fault["loc"])
+            yield f"{where}: there is no such key: {hint}"
+        elif fault["type"] == "value_error":
+            yield f"{where}: {fault['ctx']['error']}"
+        elif isinstance(given, dict | list | tuple):
+            yield f"{where}: {_should(fault['msg'])}"
+        else:
+            yield f"{where}: is {given!r}, {_should(fault['msg'])}"
+
+
+def _should(message: str) -> str:
+    """Pydantic's words, in a person's: "Input should be ..." and names of Python's types."""
+    plain = message.removeprefix("Input ").replace("a valid dictionary or instance of", "a section, as in")
+    plain = plain.replace("a valid tuple", "a list").replace("a valid integer", "a whole number")
+    return plain.replace("a valid string", "text").replace("a valid boolean", "true or false")
+
+
+def _known_keys(location: tuple[str | int, ...]) -> str:
+    model: type[BaseModel] = Config
+    for step in location[:-1]:
+        field = next((f for n, f in model.model_fields.items() if (f.alias or n) == step), None)
+        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+            return "see config.yml.example"
+        model = field.annotation
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    close = difflib.get_close_matches(str(location[-1]), names, n=1)
+    return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
+
+
+def check_folders(config: Config) -> None:
+    """Looks at the folders that a configuration names, as a command does before it works with them.
+
+    A folder that is not there may be a disk that is not mounted now: only what can never become right is refused.
+
+    Raises:
+        ConfigurationError: names every folder that is something else.
+    """
+    faults = [
+        f"{config.filepath}: copy.{key}.{index}: {folder} is not a folder: name the folder that holds the plots"
+        for key, folders in (
+            ("source_folders", config.copy_.source_folders),
+            ("target_folders", config.copy_.target_folders),
+        )
+        for index, folder in enumerate(folders)
+        if folder.exists() and not folder.is_dir()
+    ]
+    both = set(config.copy_.source_folders) & set(config.copy_.target_folders)
+    faults += [
+        f"{config.filepath}: copy: {folder} is both a source and a target folder: it can be one of them only"
+        for folder in sorted(both)
+    ]
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+def example() -> str:
+    """config.yml.example: every key, what it means, and its default as a comment."""
+    lines = [
+        "# chia-tea's configuration. Every key has a default: keep only the lines that you change.",
+        "# It is read from ~/.chia_tea/config/config.yml, $CHIA_TEA_CONFIG, or --config PATH.",
+        "# Durations take ms, s, m, h, d, w (plain numbers are seconds); relative paths start at this file's folder.",
+    ]
+    return "\n".join([*lines, *_example_lines(Config, 0)]) + "\n"
+
+
+def _example_lines(model: type[BaseModel], depth: int) -> Iterator[str]:
+    indent = "  " * depth
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield ""
+            yield from _comment(field.description or section.__doc__ or "", indent)
+            yield f"{indent}{key}:"
+            yield from _example_lines(section, depth + 1)
+        else:
+            yield from _comment(field.description or "", indent)
+            yield f"{indent}# {key}: {_shown_default(field)}".rstrip()
+
+
+def _comment(text: str, indent: str) -> Iterator[str]:
+    words = " ".join(text.split())
+    yield from textwrap.wrap(words, 108, initial_indent=f"{indent}## ", subsequent_indent=f"{indent}## ")
+
+
+def _shown_default(field: FieldInfo) -> str:
+    if field.default_factory is not None or field.default is None:
+        return ""
+    value = field.default
+    if isinstance(value, float):
+        return format_duration(value)
+    if isinstance(value, tuple):
+        return "[]"
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""Code generated from `protocol/`, and the one module that reads its descriptors."""

@@ -1,0 +1,35 @@
+"""What changed between two states of one machine."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from google.protobuf.message import Message
+
+from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, EventType
+from chiatea.protobuf.descriptors import TOPICS, EntryId, Topic
+from chiatea.state.machine_state import MachineState
+
+__all__ = ["Change", "diff"]
+
+
+class Change(NamedTuple):
+    """One entry that is new, different or gone. `message` is the entry as it is now, or as it last was."""
+
+    topic: Topic
+    entry_id: EntryId
+    event_type: "EventType.ValueType"
+    message: Message
+
+
+def diff(old: MachineState, new: MachineState) -> Iterator[Change]:
+    """Every entry in which two states differ; applied to `old`, the changes make `new`."""
+    for topic in TOPICS.values():
+        before, after = old.of(topic.name), new.of(topic.name)
+        for identity, entry in after.items():
+            held = before.get(identity)
+            if held is None:
+                yield Change(topic, identity, ADD, entry.message)
+            elif held.message is not entry.message and held.message != entry.message:
+                yield Change(topic, identity, UPDATE, entry.message)
+        for identity in before.keys() - after.keys():
+            yield Change(topic, identity, DELETE, before[identity].message)

@@ -1,0 +1,142 @@
+"""The state of one machine: the latest entry of every topic."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from google.protobuf.message import Message
+
+from chiatea.protobuf.computer_info_pb2 import DELETE, NONE, ComputerInfo, EventType, UpdateEvent
+from chiatea.protobuf.descriptors import TOPICS, EntryId, Topic, entry_of, topic_of
+
+__all__ = ["Entry", "MachineState", "event_of"]
+
+
+class Entry(NamedTuple):
+    """One entry of a topic, and when its machine told it (UTC seconds)."""
+
+    message: Message
+    timestamp: float
+
+
+class MachineState:
+    """The latest entries of one machine, by topic and id.
+
+    Entries are shared between states and never changed in place: a change replaces them.
+    """
+
+    __slots__ = ("entries",)
+
+    def __init__(self) -> None:
+        """An empty state: a machine that told nothing yet."""
+        self.entries: dict[str, dict[EntryId, Entry]] = {}
+
+    @classmethod
+    def from_computer_info(cls, info: ComputerInfo) -> "MachineState":
+        """The state that a ComputerInfo tells; all entries have its timestamp."""
+        state = cls()
+        state.merge(info)
+        return state
+
+    def merge(self, info: ComputerInfo) -> None:
+        """Takes over every entry of a ComputerInfo, which may be a part of one."""
+        for topic in TOPICS.values():
+            if topic.is_repeated:
+                messages = getattr(info, topic.state_field)
+                if messages:
+                    held = self.entries.setdefault(topic.name, {})
+                    held.update((topic.id_of(m), Entry(m, info.timestamp)) for m in messages)
+            elif info.HasField(topic.state_field):  # type: ignore[arg-type]
+                self.entries[topic.name] = {"": Entry(getattr(info, topic.state_field), info.timestamp)}
+
+    def apply(self, event: UpdateEvent) -> bool:
+        """Takes over one event.
+
+        Returns:
+            Whether it touched the state: an event older than its entry, a DELETE of what is not there and an
+            event that carries nothing do not.
+        """
+        topic = topic_of(event)
+        if topic is None or event.event_type == NONE:
+            return False
+        message = entry_of(event, topic)
+        identity = topic.id_of(message)
+        held = self.entries.get(topic.name)
+        before = held.get(identity) if held else None
+        if before is not None and event.timestamp < before.timestamp:
+            return False
+        if event.event_type == DELETE:
+            if held is None or before is None:
+                return False
+            del held[identity]
+            if not held:
+                del self.entries[topic.name]
+            return True
+        if held is None:
+            held = self.entries[topic.name] = {}
+        held[identity] = Entry(message, event.timestamp)
+        return True
+
+    def of(self, topic: str) -> dict[EntryId, Entry]:
+        """All entries of a topic by id; empty where the machine has none."""
+        return self.entries.get(topic, {})
+
+    def copy(self) -> "MachineState":
+        """A state that can be changed without changing this one."""
+        other = MachineState()
+        other.entries = {topic: dict(held) for topic, held in self.entries.items()}
+        return other
+
+    def all_entries(self) -> Iterator[tuple[Topic, EntryId, Entry]]:
+        """Every entry with its topic and id."""
+        for name, held in self.entries.items():
+            topic = TOPICS[name]
+            for identity, entry in held.items():
+                yield topic, identity, entry
+
+    def as_computer_info(self, *, except_topics: frozenset[str] = frozenset()) -> ComputerInfo:
+        """The whole state as one message: of any size, so not for the wire."""
+        info = ComputerInfo()
+        for topic, _, entry in self.all_entries():
+            if topic.name not in except_topics:
+                _put(info, topic, entry.message)
+            info.timestamp = max(info.timestamp, entry.timestamp)
+        return info
+
+    def parts(self, *, max_bytes: int) -> Iterator[ComputerInfo]:
+        """The state as ComputerInfos of one timestamp and about `max_bytes` each, that merge to the whole."""
+        by_time: dict[float, tuple[ComputerInfo, int]] = {}
+        for topic, _, entry in self.all_entries():
+            size = entry.message.ByteSize() + 8
+            part, filled = by_time.get(entry.timestamp, (None, 0))
+            if part is not None and filled + size > max_bytes:
+                yield part
+                part, filled = None, 0
+            if part is None:
+                part = ComputerInfo(timestamp=entry.timestamp)
+            _put(part, topic, entry.message)
+            by_time[entry.timestamp] = (part, filled + size)
+        for part, _ in by_time.values():
+            yield part
+
+    def __eq__(self, other: object) -> bool:
+        """Equal entries at equal times."""
+        return isinstance(other, MachineState) and self.entries == other.entries
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def _put(info: ComputerInfo, topic: Topic, message: Message) -> None:
+    field = getattr(info, topic.state_field)
+    if topic.is_repeated:
+        field.append(message)
+    else:
+        field.CopyFrom(message)
+
+
+def event_of(
+    topic: Topic, message: Message, event_type: "EventType.ValueType", timestamp: float, machine_id: str = ""
+) -> UpdateEvent:
+    """An event that carries an entry."""
+    event = UpdateEvent(machine_id=machine_id, timestamp=timestamp, event_type=event_type)
+    getattr(event, topic.name).CopyFrom(message)
+    return event
