@@ -32,6 +32,13 @@ class ChiaTeaError(Exception):
         self.message = message
         self.hint = hint
 
+    def lines(self) -> list[str]:
+        """One line for each fault: almost always one."""
+        lines = [" ".join(line.split()) for line in self.message.splitlines()]
+        if self.hint:
+            lines[-1] = f"{lines[-1]}: {self.hint}"
+        return lines
+
     def __str__(self) -> str:
         """Message and hint as one line."""
         text = f"{self.message}: {self.hint}" if self.hint else self.message
