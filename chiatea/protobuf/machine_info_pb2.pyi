@@ -30,6 +30,8 @@ class MachineInfo(_message.Message):
     ONLINE_FIELD_NUMBER: _builtins.int
     CHIA_TEA_VERSION_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
+    COPIER_ONLINE_FIELD_NUMBER: _builtins.int
+    LAST_COPIER_SEQUENCE_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     name: _builtins.str
     ip_address: _builtins.str
@@ -41,6 +43,9 @@ class MachineInfo(_message.Message):
     chia_tea_version: _builtins.str
     last_sequence: _builtins.int
     """The last batch of its collector that is committed."""
+    copier_online: _builtins.bool
+    """Its copier is connected now, and the last batch of it that is committed."""
+    last_copier_sequence: _builtins.int
     def __init__(
         self,
         *,
@@ -52,10 +57,12 @@ class MachineInfo(_message.Message):
         online: _builtins.bool = ...,
         chia_tea_version: _builtins.str = ...,
         last_sequence: _builtins.int = ...,
+        copier_online: _builtins.bool = ...,
+        last_copier_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_tea_version", b"chia_tea_version", "first_seen", b"first_seen", "ip_address", b"ip_address", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "machine_id", b"machine_id", "name", b"name", "online", b"online"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_tea_version", b"chia_tea_version", "copier_online", b"copier_online", "first_seen", b"first_seen", "ip_address", b"ip_address", "last_copier_sequence", b"last_copier_sequence", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "machine_id", b"machine_id", "name", b"name", "online", b"online"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

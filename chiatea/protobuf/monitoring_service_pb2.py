@@ -27,43 +27,45 @@ from chiatea.protobuf import copy_pb2 as chiatea_dot_protobuf_dot_copy__pb2
 from chiatea.protobuf import machine_info_pb2 as chiatea_dot_protobuf_dot_machine__info__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chiatea/protobuf/monitoring_service.proto\x12\x07\x63hiatea\x1a$chiatea/protobuf/computer_info.proto\x1a\x1b\x63hiatea/protobuf/copy.proto\x1a#chiatea/protobuf/machine_info.proto\")\n\x13MachineStateRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\"O\n\x11MachineStateChunk\x12#\n\x04part\x18\x01 \x01(\x0b\x32\x15.chiatea.ComputerInfo\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\"g\n\x0e\x43ollectorHello\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x14\n\x0cmachine_name\x18\x02 \x01(\t\x12\x18\n\x10\x63hia_tea_version\x18\x03 \x01(\t\x12\x11\n\tsent_time\x18\x04 \x01(\x01\"D\n\nEventBatch\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"m\n\x10\x43ollectorMessage\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x17.chiatea.CollectorHelloH\x00\x12$\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x13.chiatea.EventBatchH\x00\x42\t\n\x07message\"5\n\x0c\x43ollectorAck\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x13\n\x0bserver_time\x18\x02 \x01(\x01\"\x98\x01\n\x10SubscribeRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x15\n\rexcept_topics\x18\x03 \x03(\t\x12\x15\n\x08revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\tserver_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_revisionB\x0c\n\n_server_id\"o\n\rSnapshotChunk\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12%\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x0f\n\x07is_last\x18\x03 \x01(\x08\"U\n\x05\x44\x65lta\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"\xa5\x01\n\x11SubscriberMessage\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\t\x12\x13\n\x0bserver_time\x18\x03 \x01(\x01\x12*\n\x08snapshot\x18\x04 \x01(\x0b\x32\x16.chiatea.SnapshotChunkH\x00\x12\x1f\n\x05\x64\x65lta\x18\x05 \x01(\x0b\x32\x0e.chiatea.DeltaH\x00\x42\t\n\x07message\"\xcc\x01\n\x12QueryEventsRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x12\n\x05since\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05until\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\r\n\x05limit\x18\x06 \x01(\x05\x12\x14\n\x0cnewest_first\x18\x07 \x01(\x08\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x0e\n\x06\x66ollow\x18\t \x01(\x08\x42\x08\n\x06_sinceB\x08\n\x06_until\"J\n\tEventPage\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"l\n\rCopierMessage\x12(\n\x05hello\x18\x01 \x01(\x0b\x32\x17.chiatea.CollectorHelloH\x00\x12&\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommandH\x00\x42\t\n\x07message\"O\n\x12\x43ontrolCopyRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12%\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommand2\xb1\x02\n\nMonitoring\x12M\n\x0fGetMachineState\x12\x1c.chiatea.MachineStateRequest\x1a\x1a.chiatea.MachineStateChunk0\x01\x12L\n\x14SendMonitoringUpdate\x12\x19.chiatea.CollectorMessage\x1a\x15.chiatea.CollectorAck(\x01\x30\x01\x12\x44\n\tSubscribe\x12\x19.chiatea.SubscribeRequest\x1a\x1a.chiatea.SubscriberMessage0\x01\x12@\n\x0bQueryEvents\x12\x1b.chiatea.QueryEventsRequest\x1a\x12.chiatea.EventPage0\x01\x32\x92\x01\n\x0b\x43opyControl\x12\x41\n\rCopierSession\x12\x16.chiatea.CopierMessage\x1a\x14.chiatea.CopyCommand(\x01\x30\x01\x12@\n\x0b\x43ontrolCopy\x12\x1b.chiatea.ControlCopyRequest\x1a\x14.chiatea.CopyCommandb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chiatea/protobuf/monitoring_service.proto\x12\x07\x63hiatea\x1a$chiatea/protobuf/computer_info.proto\x1a\x1b\x63hiatea/protobuf/copy.proto\x1a#chiatea/protobuf/machine_info.proto\"N\n\x13MachineStateRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12#\n\x08reporter\x18\x02 \x01(\x0e\x32\x11.chiatea.Reporter\"O\n\x11MachineStateChunk\x12#\n\x04part\x18\x01 \x01(\x0b\x32\x15.chiatea.ComputerInfo\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\"\x8b\x01\n\rReporterHello\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x14\n\x0cmachine_name\x18\x02 \x01(\t\x12\x18\n\x10\x63hia_tea_version\x18\x03 \x01(\t\x12\x11\n\tsent_time\x18\x04 \x01(\x01\x12#\n\x08reporter\x18\x05 \x01(\x0e\x32\x11.chiatea.Reporter\"D\n\nEventBatch\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"k\n\x0fReporterMessage\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.chiatea.ReporterHelloH\x00\x12$\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x13.chiatea.EventBatchH\x00\x42\t\n\x07message\"1\n\x08\x42\x61tchAck\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x13\n\x0bserver_time\x18\x02 \x01(\x01\"\x98\x01\n\x10SubscribeRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x15\n\rexcept_topics\x18\x03 \x03(\t\x12\x15\n\x08revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\tserver_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_revisionB\x0c\n\n_server_id\"o\n\rSnapshotChunk\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12%\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x0f\n\x07is_last\x18\x03 \x01(\x08\"U\n\x05\x44\x65lta\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"\xa5\x01\n\x11SubscriberMessage\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\t\x12\x13\n\x0bserver_time\x18\x03 \x01(\x01\x12*\n\x08snapshot\x18\x04 \x01(\x0b\x32\x16.chiatea.SnapshotChunkH\x00\x12\x1f\n\x05\x64\x65lta\x18\x05 \x01(\x0b\x32\x0e.chiatea.DeltaH\x00\x42\t\n\x07message\"\xcc\x01\n\x12QueryEventsRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x12\n\x05since\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05until\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\r\n\x05limit\x18\x06 \x01(\x05\x12\x14\n\x0cnewest_first\x18\x07 \x01(\x08\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x0e\n\x06\x66ollow\x18\t \x01(\x08\x42\x08\n\x06_sinceB\x08\n\x06_until\"J\n\tEventPage\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\rCopierMessage\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.chiatea.ReporterHelloH\x00\x12&\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommandH\x00\x42\t\n\x07message\"O\n\x12\x43ontrolCopyRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12%\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommand*%\n\x08Reporter\x12\r\n\tCOLLECTOR\x10\x00\x12\n\n\x06\x43OPIER\x10\x01\x32\xac\x02\n\nMonitoring\x12M\n\x0fGetMachineState\x12\x1c.chiatea.MachineStateRequest\x1a\x1a.chiatea.MachineStateChunk0\x01\x12G\n\x14SendMonitoringUpdate\x12\x18.chiatea.ReporterMessage\x1a\x11.chiatea.BatchAck(\x01\x30\x01\x12\x44\n\tSubscribe\x12\x19.chiatea.SubscribeRequest\x1a\x1a.chiatea.SubscriberMessage0\x01\x12@\n\x0bQueryEvents\x12\x1b.chiatea.QueryEventsRequest\x1a\x12.chiatea.EventPage0\x01\x32\x92\x01\n\x0b\x43opyControl\x12\x41\n\rCopierSession\x12\x16.chiatea.CopierMessage\x1a\x14.chiatea.CopyCommand(\x01\x30\x01\x12@\n\x0b\x43ontrolCopy\x12\x1b.chiatea.ControlCopyRequest\x1a\x14.chiatea.CopyCommandb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chiatea.protobuf.monitoring_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_REPORTER']._serialized_start=1687
+  _globals['_REPORTER']._serialized_end=1724
   _globals['_MACHINESTATEREQUEST']._serialized_start=158
-  _globals['_MACHINESTATEREQUEST']._serialized_end=199
-  _globals['_MACHINESTATECHUNK']._serialized_start=201
-  _globals['_MACHINESTATECHUNK']._serialized_end=280
-  _globals['_COLLECTORHELLO']._serialized_start=282
-  _globals['_COLLECTORHELLO']._serialized_end=385
-  _globals['_EVENTBATCH']._serialized_start=387
-  _globals['_EVENTBATCH']._serialized_end=455
-  _globals['_COLLECTORMESSAGE']._serialized_start=457
-  _globals['_COLLECTORMESSAGE']._serialized_end=566
-  _globals['_COLLECTORACK']._serialized_start=568
-  _globals['_COLLECTORACK']._serialized_end=621
-  _globals['_SUBSCRIBEREQUEST']._serialized_start=624
-  _globals['_SUBSCRIBEREQUEST']._serialized_end=776
-  _globals['_SNAPSHOTCHUNK']._serialized_start=778
-  _globals['_SNAPSHOTCHUNK']._serialized_end=889
-  _globals['_DELTA']._serialized_start=891
-  _globals['_DELTA']._serialized_end=976
-  _globals['_SUBSCRIBERMESSAGE']._serialized_start=979
-  _globals['_SUBSCRIBERMESSAGE']._serialized_end=1144
-  _globals['_QUERYEVENTSREQUEST']._serialized_start=1147
-  _globals['_QUERYEVENTSREQUEST']._serialized_end=1351
-  _globals['_EVENTPAGE']._serialized_start=1353
-  _globals['_EVENTPAGE']._serialized_end=1427
-  _globals['_COPIERMESSAGE']._serialized_start=1429
-  _globals['_COPIERMESSAGE']._serialized_end=1537
-  _globals['_CONTROLCOPYREQUEST']._serialized_start=1539
-  _globals['_CONTROLCOPYREQUEST']._serialized_end=1618
-  _globals['_MONITORING']._serialized_start=1621
-  _globals['_MONITORING']._serialized_end=1926
-  _globals['_COPYCONTROL']._serialized_start=1929
-  _globals['_COPYCONTROL']._serialized_end=2075
+  _globals['_MACHINESTATEREQUEST']._serialized_end=236
+  _globals['_MACHINESTATECHUNK']._serialized_start=238
+  _globals['_MACHINESTATECHUNK']._serialized_end=317
+  _globals['_REPORTERHELLO']._serialized_start=320
+  _globals['_REPORTERHELLO']._serialized_end=459
+  _globals['_EVENTBATCH']._serialized_start=461
+  _globals['_EVENTBATCH']._serialized_end=529
+  _globals['_REPORTERMESSAGE']._serialized_start=531
+  _globals['_REPORTERMESSAGE']._serialized_end=638
+  _globals['_BATCHACK']._serialized_start=640
+  _globals['_BATCHACK']._serialized_end=689
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=692
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=844
+  _globals['_SNAPSHOTCHUNK']._serialized_start=846
+  _globals['_SNAPSHOTCHUNK']._serialized_end=957
+  _globals['_DELTA']._serialized_start=959
+  _globals['_DELTA']._serialized_end=1044
+  _globals['_SUBSCRIBERMESSAGE']._serialized_start=1047
+  _globals['_SUBSCRIBERMESSAGE']._serialized_end=1212
+  _globals['_QUERYEVENTSREQUEST']._serialized_start=1215
+  _globals['_QUERYEVENTSREQUEST']._serialized_end=1419
+  _globals['_EVENTPAGE']._serialized_start=1421
+  _globals['_EVENTPAGE']._serialized_end=1495
+  _globals['_COPIERMESSAGE']._serialized_start=1497
+  _globals['_COPIERMESSAGE']._serialized_end=1604
+  _globals['_CONTROLCOPYREQUEST']._serialized_start=1606
+  _globals['_CONTROLCOPYREQUEST']._serialized_end=1685
+  _globals['_MONITORING']._serialized_start=1727
+  _globals['_MONITORING']._serialized_end=2027
+  _globals['_COPYCONTROL']._serialized_start=2030
+  _globals['_COPYCONTROL']._serialized_end=2176
 # @@protoc_insertion_point(module_scope)

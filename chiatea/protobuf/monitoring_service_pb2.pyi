@@ -10,6 +10,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -21,20 +22,42 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _Reporter:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReporterEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Reporter.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    COLLECTOR: _Reporter.ValueType  # 0
+    COPIER: _Reporter.ValueType  # 1
+    """Reports the topics of copy.proto."""
+
+class Reporter(_Reporter, metaclass=_ReporterEnumTypeWrapper):
+    """Who speaks for a machine: each has topics of its own and numbers its batches by itself."""
+
+COLLECTOR: Reporter.ValueType  # 0
+COPIER: Reporter.ValueType  # 1
+"""Reports the topics of copy.proto."""
+Global___Reporter: _TypeAlias = Reporter  # noqa: Y015
+
 @_typing.final
 class MachineStateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MACHINE_ID_FIELD_NUMBER: _builtins.int
+    REPORTER_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
+    reporter: Global___Reporter.ValueType
+    """Only the topics of this reporter come."""
     def __init__(
         self,
         *,
         machine_id: _builtins.str = ...,
+        reporter: Global___Reporter.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_id", b"machine_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["machine_id", b"machine_id", "reporter", b"reporter"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -49,7 +72,7 @@ class MachineStateChunk(_message.Message):
     PART_FIELD_NUMBER: _builtins.int
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     last_sequence: _builtins.int
-    """The last batch of this machine's collector that is committed; 0 where there is none."""
+    """The last batch of this reporter that is committed; 0 where there is none."""
     @_builtins.property
     def part(self) -> _computer_info_pb2.ComputerInfo: ...
     def __init__(
@@ -67,17 +90,19 @@ class MachineStateChunk(_message.Message):
 Global___MachineStateChunk: _TypeAlias = MachineStateChunk  # noqa: Y015
 
 @_typing.final
-class CollectorHello(_message.Message):
+class ReporterHello(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     MACHINE_ID_FIELD_NUMBER: _builtins.int
     MACHINE_NAME_FIELD_NUMBER: _builtins.int
     CHIA_TEA_VERSION_FIELD_NUMBER: _builtins.int
     SENT_TIME_FIELD_NUMBER: _builtins.int
+    REPORTER_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     machine_name: _builtins.str
     chia_tea_version: _builtins.str
     sent_time: _builtins.float
+    reporter: Global___Reporter.ValueType
     def __init__(
         self,
         *,
@@ -85,14 +110,15 @@ class CollectorHello(_message.Message):
         machine_name: _builtins.str = ...,
         chia_tea_version: _builtins.str = ...,
         sent_time: _builtins.float = ...,
+        reporter: Global___Reporter.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_tea_version", b"chia_tea_version", "machine_id", b"machine_id", "machine_name", b"machine_name", "sent_time", b"sent_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_tea_version", b"chia_tea_version", "machine_id", b"machine_id", "machine_name", b"machine_name", "reporter", b"reporter", "sent_time", b"sent_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CollectorHello: _TypeAlias = CollectorHello  # noqa: Y015
+Global___ReporterHello: _TypeAlias = ReporterHello  # noqa: Y015
 
 @_typing.final
 class EventBatch(_message.Message):
@@ -119,7 +145,7 @@ class EventBatch(_message.Message):
 Global___EventBatch: _TypeAlias = EventBatch  # noqa: Y015
 
 @_typing.final
-class CollectorMessage(_message.Message):
+class ReporterMessage(_message.Message):
     """The first message of a stream is a hello, all others are batches."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -127,13 +153,13 @@ class CollectorMessage(_message.Message):
     HELLO_FIELD_NUMBER: _builtins.int
     BATCH_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def hello(self) -> Global___CollectorHello: ...
+    def hello(self) -> Global___ReporterHello: ...
     @_builtins.property
     def batch(self) -> Global___EventBatch: ...
     def __init__(
         self,
         *,
-        hello: Global___CollectorHello | None = ...,
+        hello: Global___ReporterHello | None = ...,
         batch: Global___EventBatch | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["batch", b"batch", "hello", b"hello", "message", b"message"]  # noqa: Y015
@@ -144,10 +170,10 @@ class CollectorMessage(_message.Message):
     _WhichOneofArgType_message: _TypeAlias = _typing.Literal["message", b"message"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_message) -> _WhichOneofReturnType_message | None: ...
 
-Global___CollectorMessage: _TypeAlias = CollectorMessage  # noqa: Y015
+Global___ReporterMessage: _TypeAlias = ReporterMessage  # noqa: Y015
 
 @_typing.final
-class CollectorAck(_message.Message):
+class BatchAck(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SEQUENCE_FIELD_NUMBER: _builtins.int
@@ -167,7 +193,7 @@ class CollectorAck(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CollectorAck: _TypeAlias = CollectorAck  # noqa: Y015
+Global___BatchAck: _TypeAlias = BatchAck  # noqa: Y015
 
 @_typing.final
 class SubscribeRequest(_message.Message):
@@ -392,7 +418,7 @@ class CopierMessage(_message.Message):
     HELLO_FIELD_NUMBER: _builtins.int
     ANSWER_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def hello(self) -> Global___CollectorHello: ...
+    def hello(self) -> Global___ReporterHello: ...
     @_builtins.property
     def answer(self) -> _copy_pb2.CopyCommand:
         """A command with its new state and result."""
@@ -400,7 +426,7 @@ class CopierMessage(_message.Message):
     def __init__(
         self,
         *,
-        hello: Global___CollectorHello | None = ...,
+        hello: Global___ReporterHello | None = ...,
         answer: _copy_pb2.CopyCommand | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["answer", b"answer", "hello", b"hello", "message", b"message"]  # noqa: Y015

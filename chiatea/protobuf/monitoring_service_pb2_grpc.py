@@ -43,8 +43,8 @@ class MonitoringStub:
                 _registered_method=True)
         self.SendMonitoringUpdate = channel.stream_stream(
                 '/chiatea.Monitoring/SendMonitoringUpdate',
-                request_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.CollectorMessage.SerializeToString,
-                response_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.CollectorAck.FromString,
+                request_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.ReporterMessage.SerializeToString,
+                response_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.BatchAck.FromString,
                 _registered_method=True)
         self.Subscribe = channel.unary_stream(
                 '/chiatea.Monitoring/Subscribe',
@@ -70,7 +70,7 @@ class MonitoringServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SendMonitoringUpdate(self, request_iterator, context):
-        """Numbered batches up, cumulative acks down, each sent after its transaction is committed.
+        """From a collector or a copier: numbered batches up, cumulative acks down, each sent after its transaction is committed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,8 +100,8 @@ def add_MonitoringServicer_to_server(servicer, server):
             ),
             'SendMonitoringUpdate': grpc.stream_stream_rpc_method_handler(
                     servicer.SendMonitoringUpdate,
-                    request_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.CollectorMessage.FromString,
-                    response_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.CollectorAck.SerializeToString,
+                    request_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.ReporterMessage.FromString,
+                    response_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.BatchAck.SerializeToString,
             ),
             'Subscribe': grpc.unary_stream_rpc_method_handler(
                     servicer.Subscribe,
@@ -167,8 +167,8 @@ class Monitoring:
             request_iterator,
             target,
             '/chiatea.Monitoring/SendMonitoringUpdate',
-            chiatea_dot_protobuf_dot_monitoring__service__pb2.CollectorMessage.SerializeToString,
-            chiatea_dot_protobuf_dot_monitoring__service__pb2.CollectorAck.FromString,
+            chiatea_dot_protobuf_dot_monitoring__service__pb2.ReporterMessage.SerializeToString,
+            chiatea_dot_protobuf_dot_monitoring__service__pb2.BatchAck.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,8 +19,8 @@ class MonitoringStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetMachineState: _aio.UnaryStreamMultiCallable[_monitoring_service_pb2.MachineStateRequest, _monitoring_service_pb2.MachineStateChunk]
     """The last state that the server holds of one machine; the collector diffs against it."""
-    SendMonitoringUpdate: _aio.StreamStreamMultiCallable[_monitoring_service_pb2.CollectorMessage, _monitoring_service_pb2.CollectorAck]
-    """Numbered batches up, cumulative acks down, each sent after its transaction is committed."""
+    SendMonitoringUpdate: _aio.StreamStreamMultiCallable[_monitoring_service_pb2.ReporterMessage, _monitoring_service_pb2.BatchAck]
+    """From a collector or a copier: numbered batches up, cumulative acks down, each sent after its transaction is committed."""
     Subscribe: _aio.UnaryStreamMultiCallable[_monitoring_service_pb2.SubscribeRequest, _monitoring_service_pb2.SubscriberMessage]
     """A snapshot in chunks, then deltas."""
     QueryEvents: _aio.UnaryStreamMultiCallable[_monitoring_service_pb2.QueryEventsRequest, _monitoring_service_pb2.EventPage]
@@ -40,10 +40,10 @@ class MonitoringServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
     def SendMonitoringUpdate(
         self,
-        request_iterator: _abc.AsyncIterator[_monitoring_service_pb2.CollectorMessage],
-        context: _aio.ServicerContext[_abc.AsyncIterator[_monitoring_service_pb2.CollectorMessage], _abc.AsyncIterator[_monitoring_service_pb2.CollectorAck]],
-    ) -> _abc.AsyncIterator[_monitoring_service_pb2.CollectorAck]:
-        """Numbered batches up, cumulative acks down, each sent after its transaction is committed."""
+        request_iterator: _abc.AsyncIterator[_monitoring_service_pb2.ReporterMessage],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_monitoring_service_pb2.ReporterMessage], _abc.AsyncIterator[_monitoring_service_pb2.BatchAck]],
+    ) -> _abc.AsyncIterator[_monitoring_service_pb2.BatchAck]:
+        """From a collector or a copier: numbered batches up, cumulative acks down, each sent after its transaction is committed."""
 
     @_abc_1.abstractmethod
     def Subscribe(

@@ -1,6 +1,6 @@
 """The state of one machine: the latest entry of every topic."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from google.protobuf.message import Message
@@ -49,11 +49,25 @@ class MachineState:
                 self.entries[topic.name] = {"": Entry(getattr(info, topic.state_field), info.timestamp)}
 
     def apply(self, event: UpdateEvent) -> bool:
-        """Takes over one event.
+        """Takes over one event unless its entry is newer.
 
         Returns:
             Whether it touched the state: an event older than its entry, a DELETE of what is not there and an
             event that carries nothing do not.
+        """
+        topic = topic_of(event)
+        if topic is None:
+            return False
+        before = self.of(topic.name).get(topic.id_of(entry_of(event, topic)))
+        if before is not None and event.timestamp < before.timestamp:
+            return False
+        return self.put(event)
+
+    def put(self, event: UpdateEvent) -> bool:
+        """Takes over one event whatever is there: for who is told what another state decided.
+
+        Returns:
+            Whether it touched the state.
         """
         topic = topic_of(event)
         if topic is None or event.event_type == NONE:
@@ -62,8 +76,6 @@ class MachineState:
         identity = topic.id_of(message)
         held = self.entries.get(topic.name)
         before = held.get(identity) if held else None
-        if before is not None and event.timestamp < before.timestamp:
-            return False
         if event.event_type == DELETE:
             if held is None or before is None:
                 return False
@@ -80,10 +92,10 @@ class MachineState:
         """All entries of a topic by id; empty where the machine has none."""
         return self.entries.get(topic, {})
 
-    def copy(self) -> "MachineState":
-        """A state that can be changed without changing this one."""
+    def copy(self, topics: Container[str] | None = None) -> "MachineState":
+        """A state that can be changed without changing this one; of some topics only, where they are named."""
         other = MachineState()
-        other.entries = {topic: dict(held) for topic, held in self.entries.items()}
+        other.entries = {name: dict(held) for name, held in self.entries.items() if topics is None or name in topics}
         return other
 
     def all_entries(self) -> Iterator[tuple[Topic, EntryId, Entry]]:

@@ -1,0 +1,1 @@
+"""The server: takes in what collectors tell, keeps it, and pushes it to dashboards."""

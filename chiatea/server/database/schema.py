@@ -1,0 +1,198 @@
+"""The tables and statements of every topic, made from the protocol's descriptors.
+
+For a topic `Disk` there are `Disk` (the state: one row an entry), `DiskEvents` (every event ever received) and the
+view `DiskNamed`, which shows the names of enums instead of their numbers. Every enum has a table of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from google.protobuf.message import Message
+
+from chiatea.protobuf.descriptors import (
+    EVENT_TYPES,
+    TOPICS,
+    Column,
+    ColumnKind,
+    EnumTable,
+    Topic,
+    columns_of,
+    enum_tables,
+    row_of,
+)
+from chiatea.protobuf.machine_info_pb2 import MachineInfo
+
+__all__ = ["MACHINE_INFO_TABLE", "TABLES", "Table", "TopicTables", "create_statements", "quoted", "stored_row"]
+
+_TYPES: Final = {
+    ColumnKind.INTEGER: "INTEGER",
+    # Over 2^63 - 1 it is kept whole as text: SQLite's integers have a sign.
+    ColumnKind.UNSIGNED: "ANY",
+    ColumnKind.REAL: "REAL",
+    ColumnKind.BOOLEAN: "INTEGER",
+    ColumnKind.ENUM: "INTEGER",
+    ColumnKind.TEXT: "TEXT",
+    ColumnKind.BYTES: "BLOB",
+    ColumnKind.JSON: "TEXT",
+}
+_LARGEST_INTEGER: Final = 2**63 - 1
+
+_STATE_KEY: Final = (("machine_id", "TEXT"), ("timestamp", "REAL"))
+_EVENT_KEY: Final = (
+    ("machine_id", "TEXT"),
+    ("timestamp", "REAL"),
+    ("sequence", "INTEGER"),
+    ("position", "INTEGER"),
+    ("event_type", "INTEGER"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: its columns with their SQL types, and its primary key."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+    primary_key: tuple[str, ...]
+
+    @property
+    def create(self) -> str:
+        """The statement that makes it."""
+        key = set(self.primary_key)
+        columns = [f"{quoted(name)} {kind}{' NOT NULL' if name in key else ''}" for name, kind in self.columns]
+        columns.append(f"PRIMARY KEY ({_names(self.primary_key)})")
+        body = ",\n  ".join(columns)
+        return f"CREATE TABLE IF NOT EXISTS {quoted(self.name)} (\n  {body}\n) STRICT, WITHOUT ROWID"
+
+    @property
+    def insert(self) -> str:
+        """Adds a row; a row that is there stays as it is, so that a replay changes nothing."""
+        marks = ", ".join("?" * len(self.columns))
+        names = _names(name for name, _ in self.columns)
+        key = _names(self.primary_key)
+        return f"INSERT INTO {quoted(self.name)} ({names}) VALUES ({marks}) ON CONFLICT ({key}) DO NOTHING"  # noqa: S608
+
+    @property
+    def upsert(self) -> str:
+        """Adds a row or replaces it."""
+        names = [name for name, _ in self.columns]
+        rest = [name for name in names if name not in self.primary_key]
+        sets = ", ".join(f"{quoted(name)} = excluded.{quoted(name)}" for name in rest)
+        return (
+            f"INSERT INTO {quoted(self.name)} ({_names(names)}) VALUES ({', '.join('?' * len(names))}) "  # noqa: S608
+            f"ON CONFLICT ({_names(self.primary_key)}) DO UPDATE SET {sets}"
+        )
+
+    @property
+    def select(self) -> str:
+        """All columns in their order."""
+        return f"SELECT {_names(name for name, _ in self.columns)} FROM {quoted(self.name)}"  # noqa: S608
+
+
+@dataclass(frozen=True, slots=True)
+class TopicTables:
+    """The tables of one topic and the statements that write and read them."""
+
+    topic: Topic
+    state: Table
+    events: Table
+    upsert_state: str
+    delete_state: str
+
+
+def quoted(name: str) -> str:
+    """A name as SQL writes it."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _names(names: "Iterator[str] | tuple[str, ...] | list[str]") -> str:
+    return ", ".join(quoted(name) for name in names)
+
+
+def _topic_tables(topic: Topic) -> TopicTables:
+    data = tuple((column.name, _TYPES[column.kind]) for column in topic.columns)
+    reserved = {name for name, _ in _EVENT_KEY}
+    if taken := reserved & {name for name, _ in data}:
+        raise ValueError(
+            f"{topic.message_name} may not have fields named {sorted(taken)}: the tables' keys have them"
+        )
+    key = ("machine_id", "id") if topic.is_repeated else ("machine_id",)
+    state = Table(topic.message_name, (*_STATE_KEY, *data), key)
+    events = Table(
+        f"{topic.message_name}Events", (*_EVENT_KEY, *data), ("machine_id", "timestamp", "sequence", "position")
+    )
+    where = " AND ".join(f"{quoted(name)} = ?" for name in key)
+    return TopicTables(
+        topic,
+        state,
+        events,
+        # An event that is older than the row it touches leaves the row alone.
+        upsert_state=f'{state.upsert} WHERE excluded."timestamp" >= {quoted(state.name)}."timestamp"',
+        delete_state=f'DELETE FROM {quoted(state.name)} WHERE {where} AND "timestamp" <= ?',  # noqa: S608
+    )
+
+
+TABLES: Final = {name: _topic_tables(topic) for name, topic in TOPICS.items()}
+"""The tables of every topic, by the topic's name."""
+
+MACHINE_INFO_COLUMNS: Final = columns_of(MachineInfo.DESCRIPTOR)
+MACHINE_INFO_TABLE: Final = Table(
+    MachineInfo.DESCRIPTOR.name,
+    tuple((column.name, _TYPES[column.kind]) for column in MACHINE_INFO_COLUMNS),
+    ("machine_id",),
+)
+
+
+def _enum_statements(enum: EnumTable) -> Iterator[str]:
+    columns = '"number" INTEGER PRIMARY KEY, "name" TEXT NOT NULL'
+    yield f"CREATE TABLE IF NOT EXISTS {quoted(enum.name)} ({columns}) STRICT"
+    for number, name in enum.values:
+        yield f"INSERT OR REPLACE INTO {quoted(enum.name)} VALUES ({number}, '{name}')"  # noqa: S608
+
+
+def _named_view(table: Table, topic: Topic) -> Iterator[str]:
+    enums = {column.name: column.enum.name for column in topic.columns if column.enum}
+    if "event_type" in dict(table.columns):
+        enums["event_type"] = EVENT_TYPES.name
+    shown = [
+        f"coalesce((SELECT e.name FROM {quoted(enums[name])} e WHERE e.number = t.{quoted(name)}), "  # noqa: S608
+        f"t.{quoted(name)}) AS {quoted(name)}"
+        if name in enums
+        else f"t.{quoted(name)}"
+        for name, _ in table.columns
+    ]
+    machine = f"(SELECT m.name FROM {quoted(MACHINE_INFO_TABLE.name)} m WHERE m.machine_id = t.machine_id)"  # noqa: S608
+    view = quoted(f"{table.name}Named")
+    yield f"DROP VIEW IF EXISTS {view}"
+    yield f"CREATE VIEW {view} AS SELECT {machine} AS machine_name, {', '.join(shown)} FROM {quoted(table.name)} t"  # noqa: S608
+
+
+def create_statements() -> Iterator[str]:
+    """Every statement that makes an empty database, each of which may be run again."""
+    yield MACHINE_INFO_TABLE.create
+    for tables in TABLES.values():
+        yield tables.state.create
+        yield tables.events.create
+    for enum in enum_tables(TOPICS.values()).values():
+        yield from _enum_statements(enum)
+    for tables in TABLES.values():
+        yield from _named_view(tables.state, tables.topic)
+        yield from _named_view(tables.events, tables.topic)
+
+
+def stored_row(message: Message, columns: tuple[Column, ...]) -> list[Any]:
+    """A message's values as the database keeps them."""
+    row = row_of(message, columns)
+    for index, column in enumerate(columns):
+        if column.kind is ColumnKind.UNSIGNED and row[index] is not None and row[index] > _LARGEST_INTEGER:
+            row[index] = str(row[index])
+    return row
+
+
+def loaded_row(row: tuple[Any, ...], columns: tuple[Column, ...]) -> list[Any]:
+    """What `stored_row` made, as values of a message."""
+    return [
+        int(value) if column.kind is ColumnKind.UNSIGNED and isinstance(value, str) else value
+        for column, value in zip(columns, row, strict=True)
+    ]

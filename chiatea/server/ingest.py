@@ -1,0 +1,170 @@
+"""The one writer: gathers what all collectors send and commits it together."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from chiatea.errors import DatabaseError
+from chiatea.protobuf.computer_info_pb2 import UpdateEvent
+from chiatea.protobuf.machine_info_pb2 import MachineInfo
+from chiatea.protobuf.monitoring_service_pb2 import COPIER, Reporter
+from chiatea.server.database.database import Batch, Database
+from chiatea.server.hub import Hub
+from chiatea.state.farm_state import FarmState
+from chiatea.state.latest import latest
+
+__all__ = ["Ingest", "last_sequence"]
+
+_log = logging.getLogger(__name__)
+
+GATHER_SECONDS: Final = 0.02
+"""How long a commit waits for company: one fsync then serves many batches."""
+RETRY_SECONDS: Final = 1.0
+"""How long after a failed commit the next is tried."""
+MAX_EVENTS_PER_COMMIT: Final = 20_000
+
+
+class _Waiting(NamedTuple):
+    batch: Batch
+    reporter: "Reporter.ValueType"
+    received: float
+    committed: asyncio.Future[int]
+
+
+class Ingest:
+    """Takes batches, commits them, and then lets the farm's state and its subscribers know.
+
+    A batch is acked by its future, which ends when the batch is durable. A batch whose number is already committed
+    ends at once: sending one again changes nothing.
+    """
+
+    def __init__(
+        self, database: Database, farm: FarmState, hub: Hub, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Writes to the database, and to the farm's state what was written."""
+        self._database = database
+        self._farm = farm
+        self._hub = hub
+        self._clock = clock
+        self._waiting: list[_Waiting] = []
+        self._dirty_infos: set[str] = set()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self.failure: str = ""
+        """Why nothing can be stored now; empty while all is well."""
+
+    def put(
+        self, machine_id: str, reporter: "Reporter.ValueType", sequence: int, events: Sequence[UpdateEvent]
+    ) -> asyncio.Future[int]:
+        """Hands over one batch.
+
+        Returns:
+            A future of the batch's number, done once it is committed.
+        """
+        now = self._clock()
+        for event in events:
+            event.machine_id = machine_id
+            # NaN and infinity: no time that could be looked up.
+            if not -1e12 < event.timestamp < 1e12:
+                event.timestamp = now
+        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(Batch(machine_id, sequence, events), reporter, now, future))
+        self._wake.set()
+        return future
+
+    def touch(self, machine_id: str) -> None:
+        """Says that the server's own knowledge of a machine changed and is to be stored and told."""
+        self._dirty_infos.add(machine_id)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Commits until `close`; what waits then is committed first."""
+        while True:
+            await self._wake.wait()
+            if not self._closing:
+                await asyncio.sleep(GATHER_SECONDS)
+            self._wake.clear()
+            while self._waiting or self._dirty_infos:
+                if not self._commit():
+                    if self._closing:
+                        return
+                    await asyncio.sleep(RETRY_SECONDS)
+                # Others get their turn between two large commits.
+                await asyncio.sleep(0)
+            if self._closing:
+                return
+
+    def close(self) -> None:
+        """Lets `run` end once everything that waits is committed."""
+        self._closing = True
+        self._wake.set()
+
+    def _take(self) -> tuple[list[_Waiting], set[str]]:
+        n_events = 0
+        for n_batches, waiting in enumerate(self._waiting):
+            n_events += len(waiting.batch.events)
+            if n_events > MAX_EVENTS_PER_COMMIT and n_batches > 0:
+                break
+        else:
+            n_batches = len(self._waiting)
+        return self._waiting[:n_batches], set(self._dirty_infos)
+
+    def _commit(self) -> bool:
+        """Commits some of what waits; False when that failed and everything still waits."""
+        taken, dirty = self._take()
+        fresh, infos = self._news(taken, dirty)
+        try:
+            self._database.write([w.batch for w in fresh], infos.values())
+        except DatabaseError as error:
+            if not self.failure:
+                _log.error("nothing can be stored now: %s", error)
+            self.failure = str(error)
+            return False
+        if self.failure:
+            _log.warning("storing goes on after: %s", self.failure)
+            self.failure = ""
+        del self._waiting[: len(taken)]
+        self._dirty_infos -= dirty
+        newest = latest(event for waiting in fresh for event in waiting.batch.events)
+        touched = {key: event for key, event in newest.items() if self._farm.apply(event)}
+        for info in infos.values():
+            self._farm.apply_info(info)
+        self._hub.publish(touched, infos)
+        for waiting in taken:
+            if not waiting.committed.done():
+                waiting.committed.set_result(waiting.batch.sequence)
+        return True
+
+    def _news(self, taken: Sequence[_Waiting], dirty: set[str]) -> tuple[list[_Waiting], dict[str, MachineInfo]]:
+        """The batches that are not committed yet, in order, and the machines as they are with them."""
+        infos: dict[str, MachineInfo] = {}
+        fresh = []
+        for waiting in taken:
+            machine_id = waiting.batch.machine_id
+            info = infos.get(machine_id) or _copied(self._farm, machine_id)
+            if waiting.batch.sequence > last_sequence(info, waiting.reporter):
+                if waiting.reporter == COPIER:
+                    info.last_copier_sequence = waiting.batch.sequence
+                else:
+                    info.last_sequence = waiting.batch.sequence
+                fresh.append(waiting)
+            info.last_seen = max(info.last_seen, waiting.received)
+            infos[machine_id] = info
+        for machine_id in dirty - infos.keys():
+            infos[machine_id] = _copied(self._farm, machine_id)
+        return fresh, infos
+
+
+def last_sequence(info: MachineInfo, reporter: "Reporter.ValueType") -> int:
+    """The newest batch of a reporter that is committed; 0 where there is none."""
+    return info.last_copier_sequence if reporter == COPIER else info.last_sequence
+
+
+def _copied(farm: FarmState, machine_id: str) -> MachineInfo:
+    info = MachineInfo(machine_id=machine_id)
+    held = farm.infos.get(machine_id)
+    if held is not None:
+        info.CopyFrom(held)
+    return info

@@ -1,0 +1,233 @@
+"""The gRPC services: what arrives goes to ingest, what leaves comes from the farm's state, the hub and history."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final
+from urllib.parse import unquote
+
+import grpc
+
+from chiatea.errors import ChiaTeaError, ProtocolError
+from chiatea.protobuf.machine_info_pb2 import MachineInfo
+from chiatea.protobuf.monitoring_service_pb2 import (
+    COPIER,
+    BatchAck,
+    EventPage,
+    MachineStateChunk,
+    MachineStateRequest,
+    QueryEventsRequest,
+    Reporter,
+    ReporterHello,
+    ReporterMessage,
+    SubscribeRequest,
+    SubscriberMessage,
+)
+from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringServicer
+from chiatea.server.database.history import History
+from chiatea.server.hub import CHUNK_BYTES, Hub
+from chiatea.server.ingest import Ingest, last_sequence
+from chiatea.state.farm_state import FarmState
+from chiatea.state.reporters import TOPICS_OF
+
+__all__ = ["MonitoringService"]
+
+_log = logging.getLogger(__name__)
+
+MAX_UNACKED_BATCHES: Final = 64
+"""A collector that sends faster than the disk takes it is read no further: gRPC's own flow control then holds it."""
+MAX_NAME_LENGTH: Final = 100
+
+
+class MonitoringService(MonitoringServicer):
+    """The service of protocol/monitoring_service.proto."""
+
+    def __init__(
+        self, farm: FarmState, ingest: Ingest, hub: Hub, history: History, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Serves one farm."""
+        self._farm = farm
+        self._ingest = ingest
+        self._hub = hub
+        self._history = history
+        self._clock = clock
+        self._sessions: dict[tuple[str, Reporter.ValueType], asyncio.Event] = {}
+
+    async def GetMachineState(  # noqa: N802 - gRPC's name
+        self, request: MachineStateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> AsyncIterator[MachineStateChunk]:
+        """The last state of one machine, in chunks; one empty chunk where it is not known."""
+        machine_id = await _checked_machine_id(request.machine_id, context)
+        info = self._farm.infos.get(machine_id)
+        sequence = last_sequence(info, request.reporter) if info is not None else 0
+        state = self._farm.machines.get(machine_id)
+        is_empty = True
+        if state is not None:
+            for part in state.copy(TOPICS_OF[request.reporter]).parts(max_bytes=CHUNK_BYTES):
+                is_empty = False
+                yield MachineStateChunk(part=part, last_sequence=sequence)
+        if is_empty:
+            yield MachineStateChunk(last_sequence=sequence)
+
+    async def SendMonitoringUpdate(  # noqa: N802 - gRPC's name
+        self, request_iterator: AsyncIterator[ReporterMessage], context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> AsyncIterator[BatchAck]:
+        """Takes the batches of one collector or copier and acks each once it is committed."""
+        first = await anext(aiter(request_iterator), None)
+        if first is None:
+            return
+        if first.WhichOneof("message") != "hello":
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be a hello")
+        hello = first.hello
+        machine_id = await _checked_machine_id(hello.machine_id, context)
+        if hello.reporter not in TOPICS_OF:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "this server knows no such reporter")
+        stopped = self._begin(machine_id, hello, context.peer())
+        session = _Session(self._ingest, machine_id, hello.reporter, stopped)
+        reader = asyncio.create_task(session.read(request_iterator))
+        try:
+            async for sequence in session.committed():
+                yield BatchAck(sequence=sequence, server_time=self._clock())
+            if stopped.is_set():
+                await context.abort(grpc.StatusCode.ABORTED, "another one of this machine took over")
+            if session.fault:
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, session.fault)
+        finally:
+            reader.cancel()
+            self._end(machine_id, hello.reporter, stopped)
+
+    def _begin(self, machine_id: str, hello: ReporterHello, peer: str) -> asyncio.Event:
+        previous = self._sessions.get((machine_id, hello.reporter))
+        if previous is not None:
+            previous.set()
+        stopped = self._sessions[machine_id, hello.reporter] = asyncio.Event()
+        now = self._clock()
+        info = self._info(machine_id)
+        info.name = hello.machine_name[:MAX_NAME_LENGTH] or machine_id
+        info.ip_address = _address_of(peer)
+        info.first_seen = info.first_seen or now
+        info.last_seen = now
+        _set_online(info, hello.reporter, is_online=True)
+        info.chia_tea_version = hello.chia_tea_version[:MAX_NAME_LENGTH]
+        self._ingest.touch(machine_id)
+        _log.info("%s of %s connected from %s", Reporter.Name(hello.reporter), info.name, info.ip_address)
+        return stopped
+
+    def _end(self, machine_id: str, reporter: "Reporter.ValueType", stopped: asyncio.Event) -> None:
+        if self._sessions.get((machine_id, reporter)) is not stopped:
+            return
+        del self._sessions[machine_id, reporter]
+        info = self._info(machine_id)
+        _set_online(info, reporter, is_online=False)
+        self._ingest.touch(machine_id)
+        _log.info("%s of %s disconnected", Reporter.Name(reporter), info.name)
+
+    def _info(self, machine_id: str) -> MachineInfo:
+        info = MachineInfo(machine_id=machine_id)
+        held = self._farm.infos.get(machine_id)
+        if held is not None:
+            info.CopyFrom(held)
+        self._farm.apply_info(info)
+        return info
+
+    async def Subscribe(  # noqa: N802 - gRPC's name
+        self, request: SubscribeRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> AsyncIterator[SubscriberMessage]:
+        """A snapshot, then deltas, until the subscriber goes."""
+        _log.debug("subscriber %s", context.peer())
+        async for message in self._hub.messages(request):
+            message.server_time = self._clock()
+            yield message
+
+    async def QueryEvents(  # noqa: N802 - gRPC's name
+        self, request: QueryEventsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> AsyncIterator[EventPage]:
+        """History in pages."""
+        try:
+            async for page in self._history.pages(request, self._hub.next_commit):
+                yield page
+        except ProtocolError as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        except ChiaTeaError as error:
+            _log.error("history cannot be read: %s", error)
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "history cannot be read now: see the server's log")
+
+
+class _Session:
+    """One reporter's stream: batches in, numbers of committed ones out."""
+
+    def __init__(
+        self, ingest: Ingest, machine_id: str, reporter: "Reporter.ValueType", stopped: asyncio.Event
+    ) -> None:
+        self._ingest = ingest
+        self._machine_id = machine_id
+        self._reporter = reporter
+        self._stopped = stopped
+        self._room = asyncio.Semaphore(MAX_UNACKED_BATCHES)
+        self._n_unacked = 0
+        self._committed_sequence = 0
+        self._has_ended = False
+        self._news = asyncio.Event()
+        self._topics = TOPICS_OF[reporter]
+        self.fault = ""
+
+    async def read(self, messages: AsyncIterator[ReporterMessage]) -> None:
+        """Hands every batch to ingest; ends with the stream."""
+        try:
+            async for message in messages:
+                if message.WhichOneof("message") != "batch" or message.batch.sequence < 1:
+                    self.fault = "after the hello come batches, numbered from 1"
+                    return
+                await self._room.acquire()
+                self._n_unacked += 1
+                batch = message.batch
+                events = [event for event in batch.events if event.WhichOneof("event_data") in self._topics]
+                future = self._ingest.put(self._machine_id, self._reporter, batch.sequence, events)
+                future.add_done_callback(self._on_commit)
+        finally:
+            self._has_ended = True
+            self._news.set()
+
+    def _on_commit(self, future: "asyncio.Future[int]") -> None:
+        self._room.release()
+        self._n_unacked -= 1
+        if not future.cancelled():
+            self._committed_sequence = max(self._committed_sequence, future.result())
+        self._news.set()
+
+    async def committed(self) -> AsyncIterator[int]:
+        """The number of the newest committed batch, each time it grows; ends when the stream has and all is acked."""
+        acked = 0
+        stop = asyncio.create_task(self._stopped.wait())
+        stop.add_done_callback(lambda _: self._news.set())
+        try:
+            while not self._stopped.is_set():
+                await self._news.wait()
+                self._news.clear()
+                if self._committed_sequence > acked:
+                    acked = self._committed_sequence
+                    yield acked
+                if self._has_ended and self._n_unacked == 0 and self._committed_sequence == acked:
+                    return
+        finally:
+            stop.cancel()
+
+
+def _set_online(info: MachineInfo, reporter: "Reporter.ValueType", *, is_online: bool) -> None:
+    if reporter == COPIER:
+        info.copier_online = is_online
+    else:
+        info.online = is_online
+
+
+async def _checked_machine_id(machine_id: str, context: "grpc.aio.ServicerContext[Any, Any]") -> str:
+    if not machine_id or len(machine_id) > MAX_NAME_LENGTH or not machine_id.isprintable():
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a machine id is 1 to 100 printable characters")
+    return machine_id
+
+
+def _address_of(peer: str) -> str:
+    """The address in gRPC's name of a peer, as "ipv4:127.0.0.1:5000" or "ipv6:%5B::1%5D:5000"."""
+    without_kind = unquote(peer).partition(":")[2]
+    return without_kind.rpartition(":")[0].strip("[]") or peer

@@ -1,0 +1,17 @@
+"""Which topics each reporter of a machine tells."""
+
+from typing import Final
+
+from chiatea.protobuf.copy_pb2 import DESCRIPTOR as COPY_FILE
+from chiatea.protobuf.descriptors import TOPICS
+from chiatea.protobuf.monitoring_service_pb2 import COLLECTOR, COPIER, Reporter
+
+__all__ = ["TOPICS_OF"]
+
+_COPY_MESSAGES: Final = frozenset(COPY_FILE.message_types_by_name)
+
+TOPICS_OF: "Final[dict[Reporter.ValueType, frozenset[str]]]" = {
+    COLLECTOR: frozenset(name for name, topic in TOPICS.items() if topic.message_name not in _COPY_MESSAGES),
+    COPIER: frozenset(name for name, topic in TOPICS.items() if topic.message_name in _COPY_MESSAGES),
+}
+"""The copier tells what copy.proto defines, the collector everything else."""

@@ -1,0 +1,336 @@
+"""From a reporter's batches over real gRPC to SQLite and to subscribers, through losses of the connection."""
+
+import asyncio
+import itertools
+from datetime import UTC, datetime
+from pathlib import Path
+
+import grpc
+import pytest
+
+from chiatea.config import Config
+from chiatea.errors import ConfigurationError, ConnectionFailedError, RefusedError
+from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, UpdateEvent
+from chiatea.protobuf.monitoring_service_pb2 import (
+    COLLECTOR,
+    COPIER,
+    DESCRIPTOR,
+    EventBatch,
+    MachineStateRequest,
+    QueryEventsRequest,
+    ReporterHello,
+    ReporterMessage,
+    SubscribeRequest,
+)
+from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringStub
+from chiatea.security.certificates import create_certificate
+from chiatea.server.authorization import RULES
+from chiatea.server.database.query import query
+from chiatea.server.serving import serving
+from chiatea.wire.channel import Server, open_channel
+from chiatea.wire.feed import FarmFeed, fetch_farm
+from chiatea.wire.reporting import Reporting
+
+from .conftest import Running, task_of, until
+
+_times = itertools.count(1_700_000_000.0)
+
+
+def disk(mount: str, free_bytes: int = 1, event_type: int = UPDATE) -> UpdateEvent:
+    event = UpdateEvent(timestamp=next(_times), event_type=event_type)  # type: ignore[arg-type]
+    event.disk.id = mount
+    event.disk.free_bytes = free_bytes
+    return event
+
+
+def copier_is_running() -> UpdateEvent:
+    event = UpdateEvent(timestamp=next(_times), event_type=ADD)
+    event.copier.is_running = True
+    return event
+
+
+def reporting(server: Running, machine_id: str = "m1") -> Reporting:
+    return Reporting(server.as_seen_by("collector"), machine_id, f"name of {machine_id}", COLLECTOR)
+
+
+def n_committed(server: Running, machine_id: str = "m1") -> int:
+    info = server.serving.farm.infos.get(machine_id)
+    return info.last_sequence if info is not None else 0
+
+
+def stored(config: Config, statement: str) -> list[tuple[object, ...]]:
+    return list(query(config.monitoring.server.db_filepath, statement)[1])
+
+
+async def test_what_a_collector_sends_is_stored_and_seen(server: Running, config: Config) -> None:
+    feed, sender = FarmFeed(server.as_seen_by("viewer")), reporting(server)
+    async with task_of(feed.run()), task_of(sender.run()):
+        await until(lambda: feed.has_snapshot and sender.is_ready.is_set())
+        sender.put([disk("/a", 5, ADD), disk("/b", 6, ADD)])
+        await until(lambda: len(feed.farm.machine("m1").of("disk")) == 2)
+        sender.put([disk("/a", 7), disk("/b", 6, DELETE)])
+        await until(lambda: len(feed.farm.machine("m1").of("disk")) == 1)
+        assert feed.farm.infos["m1"].online
+        assert feed.farm.name_of("m1") == "name of m1"
+        assert ("m1", "disk") in feed.take_changed()
+    assert stored(config, "SELECT id, free_bytes FROM Disk") == [("/a", 7)]
+    assert stored(config, "SELECT count(*) FROM DiskEvents") == [(4,)]
+    await until(lambda: not server.serving.farm.infos["m1"].online)
+
+
+async def test_a_snapshot_holds_what_came_before(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        sender.put(disk(f"/mnt/{n}", n, ADD) for n in range(3000))
+        await until(lambda: len(server.serving.farm.machine("m1").of("disk")) == 3000)
+        farm = await fetch_farm(server.as_seen_by("viewer"))
+    assert len(farm.machine("m1").of("disk")) == 3000
+
+
+async def test_a_state_of_many_chunks_is_read_back_whole(server: Running) -> None:
+    first = reporting(server)
+    async with task_of(first.run()):
+        await first.is_ready.wait()
+        first.put(disk(f"/mnt/{n:0400}", n, ADD) for n in range(12_000))
+        await until(lambda: len(server.serving.farm.machine("m1").of("disk")) == 12_000)
+    again = reporting(server)
+    async with task_of(again.run()):
+        await again.is_ready.wait()
+        assert len(again.known.of("disk")) == 12_000
+
+
+async def test_after_a_restart_of_the_server_nothing_is_missing_and_nothing_is_twice(
+    server: Running, config: Config
+) -> None:
+    sender, feed = reporting(server), FarmFeed(server.as_seen_by("viewer"))
+    n_events = 0
+    async with task_of(sender.run()), task_of(feed.run()):
+        await sender.is_ready.wait()
+        for _ in range(3):
+            for _ in range(20):
+                sender.put([disk("/a", n_events + 1), disk("/b", n_events + 1)])
+                n_events += 2
+                await asyncio.sleep(0)
+            await server.stop()
+            sender.put([disk("/a", n_events + 1)])
+            n_events += 1
+            await until(lambda: not feed.connection.is_up)
+            await server.start()
+        last = n_events
+        await until(lambda: feed.connection.is_up)
+        await until(lambda: feed.farm.machine("m1").of("disk")["/a"].message.free_bytes == last)  # type: ignore[attr-defined]
+    assert stored(config, "SELECT count(*) FROM DiskEvents") == [(n_events,)]
+    assert stored(config, "SELECT count(DISTINCT timestamp) FROM DiskEvents") == [(n_events,)]
+
+
+async def test_the_dashboard_keeps_the_last_state_while_the_server_is_gone(server: Running) -> None:
+    sender, feed = reporting(server), FarmFeed(server.as_seen_by("viewer"))
+    async with task_of(sender.run()), task_of(feed.run()):
+        await sender.is_ready.wait()
+        sender.put([disk("/a", 5, ADD)])
+        await until(lambda: feed.farm.machine("m1").of("disk"))
+        await server.stop()
+        await until(lambda: not feed.connection.is_up and feed.connection.attempt >= 2)
+        assert feed.farm.machine("m1").of("disk")
+        assert feed.connection.since is not None
+        assert "no server answers at" in feed.connection.error
+        await server.start()
+        await until(lambda: feed.connection.is_up)
+
+
+async def test_a_machine_is_offline_after_a_restart_until_its_collector_is_back(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        sender.put([disk("/a", 5, ADD)])
+        await until(lambda: server.serving.farm.machine("m1").of("disk"))
+    await server.stop()
+    await server.start()
+    farm = await fetch_farm(server.as_seen_by("viewer"))
+    assert not farm.infos["m1"].online
+    assert farm.infos["m1"].last_sequence == 1
+
+
+async def test_a_batch_sent_again_is_acked_and_not_stored_again(server: Running, config: Config) -> None:
+    async with open_channel(server.as_seen_by("collector")) as channel:
+        call = MonitoringStub(channel).SendMonitoringUpdate()
+        await call.write(ReporterMessage(hello=ReporterHello(machine_id="m1")))
+        batch = ReporterMessage(batch=EventBatch(sequence=1, events=[disk("/a")]))
+        for _ in range(2):
+            await call.write(batch)
+            ack = await call.read()
+            assert ack.sequence == 1
+            call_again = MonitoringStub(channel).SendMonitoringUpdate()
+            await call.done_writing()
+            call = call_again
+            await call.write(ReporterMessage(hello=ReporterHello(machine_id="m1")))
+        await call.done_writing()
+    assert stored(config, "SELECT count(*) FROM DiskEvents") == [(1,)]
+
+
+async def test_acks_are_cumulative_and_all_come_before_the_stream_ends(server: Running) -> None:
+    messages = [ReporterMessage(hello=ReporterHello(machine_id="m1"))]
+    messages += [ReporterMessage(batch=EventBatch(sequence=n, events=[disk("/a", n)])) for n in range(1, 301)]
+    async with open_channel(server.as_seen_by("collector")) as channel:
+        call = MonitoringStub(channel).SendMonitoringUpdate(iter(messages))
+        acks = [ack.sequence async for ack in call]
+    assert acks == sorted(set(acks))
+    assert acks[-1] == 300
+
+
+async def test_a_second_collector_of_one_machine_takes_over(server: Running) -> None:
+    first = reporting(server)
+    async with task_of(first.run()), open_channel(server.as_seen_by("collector")) as channel:
+        await first.is_ready.wait()
+        await until(lambda: first.is_connected)
+        call = MonitoringStub(channel).SendMonitoringUpdate()
+        await call.write(ReporterMessage(hello=ReporterHello(machine_id="m1")))
+        await until(lambda: not first.is_connected)
+        await call.done_writing()
+
+
+async def test_collector_and_copier_of_a_machine_number_their_batches_apart(server: Running) -> None:
+    collector = reporting(server)
+    copier = Reporting(server.as_seen_by("collector"), "m1", "barn", COPIER)
+    async with task_of(collector.run()), task_of(copier.run()):
+        await collector.is_ready.wait()
+        await copier.is_ready.wait()
+        collector.put([disk("/a")])
+        collector.put([disk("/a")])
+        copier.put([copier_is_running()])
+        farm = server.serving.farm
+        await until(lambda: farm.machine("m1").of("copier") and n_committed(server) == 2)
+        assert farm.infos["m1"].last_copier_sequence == 1
+        assert farm.infos["m1"].copier_online
+    again = reporting(server)
+    async with task_of(again.run()):
+        await again.is_ready.wait()
+        assert again.known.of("disk")
+        assert not again.known.of("copier")
+
+
+async def test_a_reporter_cannot_tell_what_is_not_its_own(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        sender.put([copier_is_running(), disk("/a")])
+        await until(lambda: server.serving.farm.machine("m1").of("disk"))
+        assert not server.serving.farm.machine("m1").of("copier")
+
+
+async def test_a_subscriber_gets_only_the_topics_it_asks_for(server: Running) -> None:
+    sender = reporting(server)
+    feed = FarmFeed(server.as_seen_by("viewer"), except_topics=("disk",))
+    async with task_of(sender.run()), task_of(feed.run()):
+        await sender.is_ready.wait()
+        cpu = UpdateEvent(timestamp=next(_times), event_type=ADD)
+        cpu.cpu.n_logical_cores = 2
+        sender.put([disk("/a", 5, ADD), cpu])
+        await until(lambda: feed.farm.machine("m1").of("cpu"))
+        assert not feed.farm.machine("m1").of("disk")
+
+
+async def test_a_subscriber_that_reads_nothing_holds_each_entry_once(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()), open_channel(server.as_seen_by("viewer")) as channel:
+        await sender.is_ready.wait()
+        call = MonitoringStub(channel).Subscribe(SubscribeRequest())
+        await call.read()
+        for n in range(1, 2001):
+            sender.put([disk("/a", n)])
+        await until(lambda: n_committed(server) == 2000)
+        (subscription,) = server.serving.hub.subscriptions
+        assert len(subscription.events) <= 1
+        call.cancel()
+
+
+async def test_history_is_read_back_in_pages_and_both_orders(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()), open_channel(server.as_seen_by("viewer")) as channel:
+        await sender.is_ready.wait()
+        sender.put(disk(f"/{n % 7}", n) for n in range(1234))
+        await until(lambda: n_committed(server) == 3)
+        stub = MonitoringStub(channel)
+
+        async def free_bytes(request: QueryEventsRequest) -> list[int]:
+            return [e.disk.free_bytes async for page in stub.QueryEvents(request) for e in page.events]
+
+        assert await free_bytes(QueryEventsRequest(topics=["disk"])) == list(range(1234))
+        newest = await free_bytes(QueryEventsRequest(newest_first=True, limit=700))
+        assert newest == list(range(1233, 533, -1))
+        assert await free_bytes(QueryEventsRequest(text="/3", machine_ids=["m1"])) == list(range(3, 1234, 7))
+        assert await free_bytes(QueryEventsRequest(machine_ids=["nobody"])) == []
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await free_bytes(QueryEventsRequest(topics=["weather"]))
+        assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_history_can_be_followed(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()), open_channel(server.as_seen_by("viewer")) as channel:
+        await sender.is_ready.wait()
+        sender.put([disk("/a", 1)])
+        await until(lambda: server.serving.farm.machine("m1").of("disk"))
+        call = MonitoringStub(channel).QueryEvents(QueryEventsRequest(follow=True))
+        assert [event.disk.free_bytes for event in (await call.read()).events] == [1]
+        sender.put([disk("/a", 2)])
+        assert [event.disk.free_bytes for event in (await call.read()).events] == [2]
+        call.cancel()
+
+
+def test_every_method_has_a_rule() -> None:
+    methods = {f"/{s.full_name}/{m.name}" for s in DESCRIPTOR.services_by_name.values() for m in s.methods}
+    served = {method for method in methods if method.startswith("/chiatea.Monitoring/")}
+    assert served == RULES.keys()
+
+
+@pytest.mark.parametrize(
+    ("role", "may_write", "may_read"),
+    [("collector", True, False), ("viewer", False, True), ("operator", False, True), ("admin", True, True)],
+)
+async def test_a_role_may_do_its_own_and_no_more(
+    server: Running, *, role: str, may_write: bool, may_read: bool
+) -> None:
+    async with open_channel(server.as_seen_by(role)) as channel:
+        stub = MonitoringStub(channel)
+        state = stub.GetMachineState(MachineStateRequest(machine_id="m1"))
+        snapshot = stub.Subscribe(SubscribeRequest())
+        for call, is_allowed in ((state, may_write), (snapshot, may_read)):
+            if is_allowed:
+                assert await call.read() is not None
+                call.cancel()
+            else:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
+                    await call.read()
+                assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("token", ["", "wrong", "ct_" + "A" * 43])
+async def test_a_wrong_token_is_refused_without_saying_why(server: Running, token: str) -> None:
+    right = server.as_seen_by("viewer")
+    with pytest.raises(RefusedError, match="may not do that"):
+        await fetch_farm(Server(right.address, right.certificate, token))
+
+
+async def test_another_certificate_is_not_trusted(server: Running, tmp_path: Path) -> None:
+    create_certificate(tmp_path / "o.key", tmp_path / "o.cert", ["localhost"], now=datetime.now(UTC))
+    right = server.as_seen_by("viewer")
+    with pytest.raises(ConnectionFailedError, match="is not the one that"):
+        await fetch_farm(Server(right.address, (tmp_path / "o.cert").read_bytes(), right.token))
+
+
+async def test_a_port_in_use_is_named(server: Running, config: Config) -> None:
+    with pytest.raises(ConfigurationError, match=rf":{server.serving.port}: the port is in use"):
+        async with serving(config, port=server.serving.port):
+            pass
+
+
+@pytest.mark.parametrize("machine_id", ["", "x" * 101, "a\nb"])
+async def test_a_machine_id_that_cannot_be_one_is_refused(server: Running, machine_id: str) -> None:
+    async with open_channel(server.as_seen_by("collector")) as channel:
+        call = MonitoringStub(channel).SendMonitoringUpdate()
+        await call.write(ReporterMessage(hello=ReporterHello(machine_id=machine_id)))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call.read()
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
