@@ -63,7 +63,7 @@ Seconds = Annotated[
     float,
     BeforeValidator(_seconds),
     Field(allow_inf_nan=False),
-    PlainSerializer(format_duration, return_type=str),
+    PlainSerializer(format_duration, return_type=str, when_used="json"),
 ]
 Filepath = Annotated[Path, BeforeValidator(_path)]
 OptionalFilepath = Annotated[Path | None, BeforeValidator(_path_or_none)]

@@ -75,7 +75,7 @@ def _credentials(config: Config) -> grpc.ServerCredentials:
 
 def _check_free(host: str, port: int) -> None:
     """Asks the system first: gRPC does not say why it cannot listen."""
-    hint = "stop what listens there, or choose another port with --port or monitoring.server.port"
+    hint = "stop what listens there, or set another monitoring.server.port"
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         family, kind, protocol, _, address = found[0]

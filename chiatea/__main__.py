@@ -1,0 +1,5 @@
+"""`python -m chiatea`: the same as `chia-tea`."""
+
+from chiatea.cli.main import main
+
+main()

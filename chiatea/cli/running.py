@@ -1,0 +1,64 @@
+"""Runs a service until a signal, or its parent's end, stops it."""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from chiatea.config import Config
+
+__all__ = ["run_service", "set_up_logs"]
+
+
+def run_service(service: Callable[[asyncio.Event], Awaitable[None]], *, until_stdin_closes: bool = False) -> None:
+    """Runs `service(stop)`; SIGTERM, SIGINT and the end of stdin, where asked for, set `stop`.
+
+    Raises:
+        click.Abort: after SIGINT, once the service has ended.
+    """
+    if asyncio.run(_until_stopped(service, until_stdin_closes=until_stdin_closes)):
+        raise click.Abort
+
+
+async def _until_stopped(service: Callable[[asyncio.Event], Awaitable[None]], *, until_stdin_closes: bool) -> bool:
+    stop, was_interrupted = asyncio.Event(), False
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        nonlocal was_interrupted
+        was_interrupted = True
+        stop.set()
+
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    if hasattr(signal, "SIGHUP"):
+        loop.add_signal_handler(signal.SIGHUP, stop.set)
+    if until_stdin_closes:
+        threading.Thread(target=_read_to_the_end, args=(loop, stop), daemon=True).start()
+    await service(stop)
+    return was_interrupted
+
+
+def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    try:
+        loop.call_soon_threadsafe(stop.set)
+    except RuntimeError:  # the loop has ended already
+        return
+
+
+def set_up_logs(config: "Config", service: str, *, console: bool = True) -> None:
+    """Begins logging as a service; `--debug` raises its level."""
+    from chiatea import logs  # noqa: PLC0415 - after the command line is parsed
+
+    settings = config.logging
+    if "--debug" in sys.argv:
+        settings = settings.model_copy(update={"loglevel": "DEBUG"})
+    logs.set_up(settings, service, console=console)

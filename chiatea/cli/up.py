@@ -1,0 +1,80 @@
+"""`chia-tea up`: server, collector and dashboard of one machine, from nothing."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from chiatea.cli.options import config_option, load_config
+from chiatea.cli.running import run_service, set_up_logs
+from chiatea.cli.tui import DASHBOARD_TOKENS, require_terminal
+
+if TYPE_CHECKING:
+    from chiatea.config import Config
+
+__all__ = ["up"]
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="Services without the dashboard, in the foreground, until SIGTERM.")
+@config_option
+def up(config_filepath: Path | None, headless: bool) -> None:
+    """Server, collector and dashboard on this machine, with no set-up.
+
+    Certificates and tokens are made on first use; leaving the dashboard stops what it started.
+    """
+    config = load_config(config_filepath, check_folders=True)
+    set_up_logs(config, "up", console=headless)
+    if not headless:
+        require_terminal()
+    from chiatea.security.first_use import create_missing  # noqa: PLC0415
+
+    auth = config.monitoring.auth
+    create_missing(
+        key_filepath=auth.key_filepath,
+        cert_filepath=auth.cert_filepath,
+        token_hashes_filepath=auth.token_hashes_filepath,
+        token_folder=config.folder,
+    )
+    options = ["--config", str(config_filepath.absolute())] if config_filepath is not None else []
+    if "--debug" in sys.argv:
+        options.append("--debug")
+    if headless:
+        run_service(lambda stop: _run(options, tell=_to_stderr, until=stop.wait))
+    else:
+        # On the terminal is the dashboard: what the children say is in their log files.
+        asyncio.run(_run(options, tell=_to_nobody, until=_dashboard(config)))
+
+
+def _to_stderr(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _to_nobody(_: str) -> None:
+    return
+
+
+def _dashboard(config: "Config") -> Callable[[], Awaitable[object]]:
+    from chiatea.tui.app import run_async  # noqa: PLC0415
+    from chiatea.wire.channel import server_of  # noqa: PLC0415
+    from chiatea.wire.feed import FarmFeed  # noqa: PLC0415
+
+    server = server_of(config, token_files=DASHBOARD_TOKENS)
+    return lambda: run_async(FarmFeed(server, except_topics=("harvester_plot",)))
+
+
+async def _run(options: list[str], *, tell: Callable[[str], None], until: Callable[[], Awaitable[object]]) -> None:
+    """Starts the services, waits, and ends them in the reverse order, so that the last words are still heard."""
+    from chiatea.supervisor import Child  # noqa: PLC0415
+
+    async with AsyncExitStack() as stack:
+        for name, ready_when in (("serve", "listening on "), ("collect", "")):
+            child = Child([name, *options], tell=tell)
+            stack.push_async_callback(child.end)
+            await child.start(ready_when=ready_when)
+        await until()

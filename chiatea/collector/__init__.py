@@ -1,0 +1,1 @@
+"""The collector: watches one machine and its Chia, and sends what changed."""
