@@ -22,9 +22,7 @@ def certs() -> None:
     metavar="NAME",
     help="A host name or IP address of the server, to stand in the certificate; repeatable.",
 )
-@click.option(
-    "--force", is_flag=True, help="Replace key and certificate: every client then needs the new server.cert."
-)
+@click.option("--force", is_flag=True, help="Replace key and certificate: every client then needs the new server.cert.")
 @config_option
 def create(config_filepath: Path | None, common_names: tuple[str, ...], force: bool) -> None:
     """Make server.key, server.cert and a token of each role beside the configuration; print what was made.

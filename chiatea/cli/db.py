@@ -31,9 +31,7 @@ def sql(config_filepath: Path | None, statement: str, as_json: bool) -> None:
 
     names, rows = query(config.monitoring.server.db_filepath, statement)
     if as_json:
-        json.dump(
-            [dict(zip(names, row, strict=True)) for row in rows], sys.stdout, ensure_ascii=False, default=_plain
-        )
+        json.dump([dict(zip(names, row, strict=True)) for row in rows], sys.stdout, ensure_ascii=False, default=_plain)
         sys.stdout.write("\n")
         return
     writer = sys.stdout.write

@@ -11,9 +11,7 @@ __all__ = ["serve"]
 
 
 @click.command()
-@click.option(
-    "--port", type=click.IntRange(0, 65535), help="Listen here instead of at monitoring.server.port; 0: any."
-)
+@click.option("--port", type=click.IntRange(0, 65535), help="Listen here instead of at monitoring.server.port; 0: any.")
 @until_stdin_closes_option
 @config_option
 def serve(config_filepath: Path | None, port: int | None, until_stdin_closes: bool) -> None:

@@ -66,9 +66,7 @@ class LogWatch:
         source.ClearField("error")
         try:
             n_lines = self._read(source)
-            source.state = (
-                Source.OK if self._reader.position is not None and self._filepath.exists() else Source.ABSENT
-            )
+            source.state = Source.OK if self._reader.position is not None and self._filepath.exists() else Source.ABSENT
             if source.state == Source.OK:
                 source.last_success_time = round(self._clock())
             if n_lines:

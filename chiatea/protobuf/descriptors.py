@@ -124,9 +124,7 @@ def _enum_table(enum: EnumDescriptor) -> EnumTable:
     return EnumTable(name, tuple((value.number, value.name) for value in enum.values))
 
 
-def columns_of(
-    descriptor: Descriptor, path: tuple[str, ...] = (), numbers: tuple[int, ...] = ()
-) -> tuple[Column, ...]:
+def columns_of(descriptor: Descriptor, path: tuple[str, ...] = (), numbers: tuple[int, ...] = ()) -> tuple[Column, ...]:
     """Every scalar of a message in the order of its fields, nested messages flattened.
 
     Raises:

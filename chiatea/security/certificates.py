@@ -95,9 +95,7 @@ def _parsed(certificate: bytes) -> x509.Certificate:
     try:
         return x509.load_pem_x509_certificate(certificate)
     except ValueError:
-        raise CertificateError(
-            "this is no certificate in PEM form", "copy server.cert from the server again"
-        ) from None
+        raise CertificateError("this is no certificate in PEM form", "copy server.cert from the server again") from None
 
 
 def check_pair(certificate: bytes, key: bytes, *, now: datetime | None = None) -> None:
@@ -110,9 +108,7 @@ def check_pair(certificate: bytes, key: bytes, *, now: datetime | None = None) -
     try:
         private = serialization.load_pem_private_key(key, password=None)
     except (ValueError, TypeError):
-        raise CertificateError(
-            "the key is no private key in PEM form without a password", "make a new pair"
-        ) from None
+        raise CertificateError("the key is no private key in PEM form without a password", "make a new pair") from None
     spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
     if private.public_key().public_bytes(*spki) != parsed.public_key().public_bytes(*spki):
         raise CertificateError(

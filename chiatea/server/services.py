@@ -157,9 +157,7 @@ class MonitoringService(MonitoringServicer):
 class _Session:
     """One reporter's stream: batches in, numbers of committed ones out."""
 
-    def __init__(
-        self, ingest: Ingest, machine_id: str, reporter: "Reporter.ValueType", stopped: asyncio.Event
-    ) -> None:
+    def __init__(self, ingest: Ingest, machine_id: str, reporter: "Reporter.ValueType", stopped: asyncio.Event) -> None:
         self._ingest = ingest
         self._machine_id = machine_id
         self._reporter = reporter

@@ -152,9 +152,7 @@ class DiskWatch:
         self._unanswered = {point: q for point, q in questions.items() if not q.is_answered.is_set()}
         counters = _io_counters(now_seconds)
         disks = [
-            disk
-            for mount in mounts
-            if (disk := self._disk(mount, questions[mount.mount_point], counters)) is not None
+            disk for mount in mounts if (disk := self._disk(mount, questions[mount.mount_point], counters)) is not None
         ]
         self._counters = counters
         return disks

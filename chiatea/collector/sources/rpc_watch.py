@@ -199,8 +199,7 @@ class HarvesterRpc(RpcWatch):
         harvester = Harvester()
         harvester.MergeFrom(self._harvester_totals)
         harvester.is_connected_to_farmer = any(
-            isinstance(told, dict) and told.get("type") == TYPE_FARMER
-            for told in items(connections.get("connections"))
+            isinstance(told, dict) and told.get("type") == TYPE_FARMER for told in items(connections.get("connections"))
         )
         if version := await self.version():
             harvester.version = version

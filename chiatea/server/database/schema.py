@@ -114,9 +114,7 @@ def _topic_tables(topic: Topic) -> TopicTables:
     data = tuple((column.name, _TYPES[column.kind]) for column in topic.columns)
     reserved = {name for name, _ in _EVENT_KEY}
     if taken := reserved & {name for name, _ in data}:
-        raise ValueError(
-            f"{topic.message_name} may not have fields named {sorted(taken)}: the tables' keys have them"
-        )
+        raise ValueError(f"{topic.message_name} may not have fields named {sorted(taken)}: the tables' keys have them")
     key = ("machine_id", "id") if topic.is_repeated else ("machine_id",)
     state = Table(topic.message_name, (*_STATE_KEY, *data), key)
     events = Table(

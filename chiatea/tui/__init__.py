@@ -1,0 +1,1 @@
+"""The dashboard: subscribes to the server and shows the farm live."""

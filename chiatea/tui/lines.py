@@ -1,0 +1,134 @@
+"""What a panel shows, as plain data: lines of styled spans, and tables laid out for a width. Pure."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+
+from chiatea.tui.plain_text import shortened
+
+__all__ = ["Cell", "Column", "Line", "Span", "facts", "note", "table"]
+
+
+class Span(NamedTuple):
+    """Text in one style: "normal", "muted", "strong", "good", "warn", "bad", "accent" or "title"."""
+
+    text: str
+    style: str = "normal"
+
+
+class Line(NamedTuple):
+    """One line of a panel. Lines with an id can be selected; `is_stale` dims all of it."""
+
+    spans: tuple[Span, ...]
+    id: str = ""
+    is_stale: bool = False
+
+    @property
+    def text(self) -> str:
+        """The line without styles."""
+        return "".join(span.text for span in self.spans)
+
+
+class Column(NamedTuple):
+    """One column of a table.
+
+    Attributes:
+        title: its heading.
+        align: "<" or ">".
+        rank: columns of a higher rank are left out first where the width does not do; rank 0 always stays.
+        least: its cells may be shortened to this width; 0 where they may not.
+    """
+
+    title: str
+    align: str = "<"
+    rank: int = 0
+    least: int = 0
+
+
+class Cell(NamedTuple):
+    """One cell: a text and its style, or several spans."""
+
+    text: str
+    style: str = "normal"
+
+
+class _Row(NamedTuple):
+    id: str
+    cells: Sequence[Cell]
+    is_stale: bool
+
+
+GAP = 2
+
+
+def table(columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[Cell], bool]], width: int) -> list[Line]:
+    """A heading and the rows, aligned, in at most `width` characters.
+
+    Args:
+        columns: the columns, from left to right.
+        rows: id, one cell for each column, whether the row is stale.
+        width: characters that are there.
+    """
+    made = [_Row(*row) for row in rows]
+    widths = [
+        max([len(column.title), *(cell_len(row.cells[index].text) for row in made)])
+        for index, column in enumerate(columns)
+    ]
+    kept = _kept(columns, widths, width)
+    over = sum(widths[index] for index in kept) + GAP * (len(kept) - 1) - width
+    for index in kept:
+        if over > 0 and columns[index].least:
+            room = max(0, min(over, widths[index] - columns[index].least))
+            widths[index] -= room
+            over -= room
+    heading = [Cell(column.title, "title") for column in columns]
+    lines = [_laid_out(heading, columns, widths, kept)]
+    for row in made:
+        line = _laid_out(row.cells, columns, widths, kept)
+        lines.append(Line(line.spans, row.id, row.is_stale))
+    return lines
+
+
+def _kept(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    kept = list(range(len(columns)))
+
+    def least(index: int) -> int:
+        return min(widths[index], columns[index].least or widths[index])
+
+    while sum(least(index) for index in kept) + GAP * (len(kept) - 1) > width:
+        last = max(kept, key=lambda index: (columns[index].rank, index))
+        if columns[last].rank == 0:
+            break
+        kept.remove(last)
+    return kept
+
+
+def _laid_out(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int]) -> Line:
+    spans: list[Span] = []
+    for place, index in enumerate(kept):
+        text = shortened(cells[index].text, widths[index])
+        is_last = place == len(kept) - 1
+        if columns[index].align == ">":
+            text = " " * (widths[index] - cell_len(text)) + text
+        elif not is_last:
+            text += " " * (widths[index] - cell_len(text))
+        spans.append(Span(text, cells[index].style))
+        if not is_last:
+            spans.append(Span(" " * GAP))
+    return Line(tuple(spans))
+
+
+def facts(label: str, spans: Iterable[Span], *, label_width: int = 11) -> Line:
+    """A labelled line: the label muted, the facts apart by a dot."""
+    joined: list[Span] = [Span(label.ljust(label_width), "muted")]
+    for index, span in enumerate(spans):
+        if index:
+            joined.append(Span(" · ", "muted"))
+        joined.append(span)
+    return Line(tuple(joined))
+
+
+def note(text: str, style: str = "muted") -> Line:
+    """A line of one style."""
+    return Line((Span(text, style),))

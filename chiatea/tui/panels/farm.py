@@ -1,0 +1,166 @@
+"""The farm at a glance: its machines, and what they have in all."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from chiatea.protobuf.chia_pb2 import Source
+from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.state.totals import totals_of
+from chiatea.tui.drawing import UNKNOWN, count
+from chiatea.tui.lines import Cell, Column, Line, Span, facts, note, table
+from chiatea.tui.panels.panel import PanelContent, bar_cell, state_cell
+from chiatea.tui.plain_text import plain
+from chiatea.tui.view import FarmView, Machine
+from chiatea.units import format_bytes, short_duration
+
+__all__ = ["PANEL"]
+
+MOJO_PER_XCH = 10**12
+
+_COLUMNS = (
+    Column("MACHINE", least=10),
+    Column("STATE"),
+    Column("HEARD", ">", 2),
+    Column("CPU", rank=3),
+    Column("RAM", rank=4),
+    Column("FULLEST DISK", rank=1),
+    Column("PLOTS", ">"),
+)
+
+
+def lines(view: FarmView, width: int) -> list[Line]:
+    """Warnings first, then machines, then totals."""
+    machines = list(view.machines())
+    if not machines:
+        return [note("No machine has reported yet."), note("Run `chia-tea collect` on each machine of the farm.")]
+    shown = [*_warnings(machines)]
+    shown += table(_COLUMNS, ((m.id, _row(m), m.is_stale) for m in machines), width)
+    shown.append(note(""))
+    shown += _totals(view, machines)
+    return shown
+
+
+def _row(machine: Machine) -> list[Cell]:
+    cpu, ram, harvester = machine.one("cpu"), machine.one("ram"), machine.one("harvester")
+    state = state_cell("online", "good") if machine.is_online else state_cell("offline", "bad")
+    fullest = max((_used_percent(disk) for disk in machine.all("disk")), default=None)
+    ram_percent = 100 * ram.used_bytes / ram.total_bytes if ram is not None and ram.total_bytes > 0 else None
+    cpu_percent = cpu.usage_percent if cpu is not None and cpu.HasField("usage_percent") else None
+    return [
+        Cell(machine.name, "strong"),
+        state,
+        Cell(short_duration(machine.age_seconds) if machine.age_seconds is not None else "never", "muted"),
+        bar_cell(cpu_percent, warn_from=85, bad_from=97),
+        bar_cell(ram_percent, warn_from=80, bad_from=93),
+        bar_cell(fullest, warn_from=95, bad_from=99),
+        Cell(count(harvester.n_plots) if harvester is not None else UNKNOWN),
+    ]
+
+
+def _used_percent(disk: Any) -> float:
+    """How full a disk is, as df counts it: of what an ordinary process may use."""
+    usable = disk.used_bytes + disk.free_bytes
+    return 100.0 * disk.used_bytes / usable if usable > 0 and disk.state == Disk.OK else 0.0
+
+
+def _warnings(machines: list[Machine]) -> Iterator[Line]:
+    for machine in machines:
+        for source in machine.all("source"):
+            if source.state == Source.FAILING:
+                yield note(f"▲ {machine.name}: {plain(source.id)}: {plain(source.error)}", "warn")
+            elif source.n_not_understood:
+                yield note(
+                    f"▲ {machine.name}: {source.n_not_understood} lines of {plain(source.id)} not understood", "warn"
+                )
+
+
+def _totals(view: FarmView, machines: list[Machine]) -> Iterator[Line]:
+    totals = totals_of(view.farm)
+    if totals.n_harvesters:
+        plots = [Span(f"{count(totals.n_plots)} plots", "strong")]
+        if totals.n_plots_v2:
+            plots.append(Span(f"{count(totals.n_plots_v1)} v1, {count(totals.n_plots_v2)} v2"))
+        if totals.total_plot_bytes:
+            plots.append(Span(format_bytes(totals.total_plot_bytes)))
+            plots.append(Span(f"effective {format_bytes(totals.effective_plot_bytes)}"))
+        if totals.n_plots_failed_to_open:
+            plots.append(Span(f"✗ {count(totals.n_plots_failed_to_open)} failed to open", "bad"))
+        yield facts("Plots", plots)
+        proofs = Span(f"{count(totals.n_proofs)} proofs", "good" if totals.n_proofs else "normal")
+        farming = [Span(f"{count(totals.n_eligible_plots)} eligible"), proofs]
+        yield facts("Farming", [*farming, Span(f"{count(totals.n_challenges)} challenges", "muted")])
+    yield from _node(machines)
+    yield from _wallet(machines)
+    if not totals.n_harvesters:
+        yield facts("Chia", [Span("none seen on these machines", "muted")])
+    free = f"{format_bytes(totals.disk_free_bytes)} free of {format_bytes(totals.disk_total_bytes)}"
+    yield facts("Disks", [Span(count(totals.n_disks)), Span(free)])
+
+
+def _node(machines: list[Machine]) -> Iterator[Line]:
+    for machine in machines:
+        node, farmer = machine.one("full_node"), machine.one("farmer")
+        if node is not None:
+            synced = "✓ synced" if node.is_synced else "▲ syncing" if node.is_syncing else "✗ not synced"
+            state = synced if node.is_running else "✗ not running"
+            style = "good" if node.is_synced and node.is_running else "warn" if node.is_syncing else "bad"
+            told = [Span(state, style), Span(f"height {count(node.peak_height)}")]
+            if node.HasField("netspace_bytes"):
+                told.append(Span(f"netspace {format_bytes(node.netspace_bytes)}"))
+            yield facts("Full node", told)
+        if farmer is not None:
+            state, style = ("● running", "good") if farmer.is_running else ("✗ not running", "bad")
+            told = [Span(state, style), Span(f"{farmer.n_harvesters} harvesters")]
+            if farmer.HasField("expected_seconds_to_win"):
+                told.append(Span(f"a win each {short_duration(farmer.expected_seconds_to_win)}"))
+            yield facts("Farmer", told)
+
+
+def _wallet(machines: list[Machine]) -> Iterator[Line]:
+    for machine in machines:
+        wallet = machine.one("wallet")
+        if wallet is None:
+            continue
+        state, style = ("✓ synced", "good") if wallet.is_synced else ("▲ not synced", "warn")
+        if not wallet.is_running:
+            state, style = "✗ not running", "bad"
+        told = [Span(state, style)]
+        if wallet.HasField("confirmed_balance_mojo"):
+            told.append(Span(f"{wallet.confirmed_balance_mojo / MOJO_PER_XCH:,.4f} XCH", "strong"))
+        if wallet.farmed_mojo:
+            told.append(Span(f"{wallet.farmed_mojo / MOJO_PER_XCH:,.4f} farmed"))
+        yield facts("Wallet", told)
+
+
+def digest(view: FarmView) -> Line:
+    """Machines and plots."""
+    totals = totals_of(view.farm)
+    n_offline = totals.n_machines - totals.n_machines_online
+    spans = [Span(f"● {totals.n_machines_online} online", "good")]
+    if n_offline:
+        spans.append(Span(f"  ✗ {n_offline} offline", "bad"))
+    if totals.n_failing_sources:
+        spans.append(Span(f"  ▲ {totals.n_failing_sources} not readable", "warn"))
+    if totals.n_plots_failed_to_open:
+        spans.append(Span(f"  ✗ {count(totals.n_plots_failed_to_open)} failed to open", "bad"))
+    spans.append(Span(f"  {count(totals.n_plots)} plots"))
+    return Line(tuple(spans))
+
+
+def summary(view: FarmView) -> str:
+    """How many machines are online."""
+    totals = totals_of(view.farm)
+    return f"{totals.n_machines_online} of {totals.n_machines} online"
+
+
+PANEL = PanelContent(
+    "farm",
+    "Farm",
+    lines,
+    digest,
+    summary,
+    "Machines, and what the farm has in all. HEARD is how long ago a machine last told something; a machine that is "
+    "offline or silent is dimmed. FULLEST DISK turns yellow at 95 % and red at 99 %, CPU at 85 and 97, RAM at "
+    "80 and 93. "
+    "A yellow line on top names a source that a collector cannot read.",
+)
