@@ -1,5 +1,6 @@
 """Sizes and durations as people write them, and back."""
 
+import math
 import re
 from typing import Final
 
@@ -8,6 +9,7 @@ __all__ = ["format_bytes", "format_duration", "parse_bytes", "parse_duration", "
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKMGTPE]?)(i?)[bB]?(?:/s)?\s*", re.ASCII)
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)?\s*", re.ASCII)
 _POWERS: Final = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5, "e": 6}
+_LONGEST_SECONDS: Final = 99_999 * 86400.0
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
 
@@ -38,6 +40,8 @@ def parse_duration(text: str) -> float:
 
 def format_bytes(n_bytes: float) -> str:
     """A size in four characters of number and a binary unit: "812 B", "1.50 TiB", "10.0 GiB"."""
+    if not math.isfinite(n_bytes):
+        return "?"
     sign = "-" if n_bytes < 0 else ""
     value = abs(n_bytes)
     for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
@@ -61,8 +65,10 @@ def format_duration(seconds: float) -> str:
 
 
 def short_duration(seconds: float) -> str:
-    """A duration for a person, in its two largest units: "4.2 s", "3 min 20 s", "2 h 5 min", "12 d 3 h"."""
-    value = max(0.0, seconds)
+    """A duration for a person, in its two largest units: "4.2 s", "3 min 20 s", "2 h 5 min", "12 d 3 h"; "?" for NaN."""
+    if math.isnan(seconds):
+        return "?"
+    value = min(max(0.0, seconds), _LONGEST_SECONDS)
     if value < 9.95:
         return f"{value:.1f} s"
     whole = round(value)

@@ -60,6 +60,8 @@ class LineView(ScrollView, can_focus=True):
             self._strips.pop(y, None)
         if self._cursor_id and all(line.id != self._cursor_id for line in lines):
             self._cursor_id = ""
+        if not self._cursor_id and self.has_focus:
+            self._cursor_id = next((line.id for line in lines if line.id), "")
         width = max((sum(len(span.text) for span in line.spans) for line in lines), default=0)
         self.virtual_size = Size(min(width, self.scrollable_content_region.width), len(lines))
         if len(lines) != len(before):

@@ -159,7 +159,7 @@ def summary(view: FarmView) -> str:
     """Disks, and how many of them are not fine."""
     disks = [disk for machine in view.machines() for disk in machine.all("disk")]
     odd = sum(disk.state != Disk.OK for disk in disks)
-    return f"{len(disks)} disks" + (f", {odd} not fine" if odd else "")
+    return f"{len(disks)} disk{'' if len(disks) == 1 else 's'}" + (f", {odd} not fine" if odd else "")
 
 
 PANEL = PanelContent(

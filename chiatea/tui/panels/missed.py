@@ -13,7 +13,7 @@ from chiatea.units import short_duration
 __all__ = ["PANEL"]
 
 _HARVESTERS = (
-    Column("HARVESTER", least=12),
+    Column("HARVESTER", least=21),
     Column("MISSED", ">"),
     Column("OF", ">", 1),
     Column("SHARE", ">", 2),

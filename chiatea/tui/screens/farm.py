@@ -39,10 +39,10 @@ class FarmScreen(Screen[None]):
             )
             for number, panel in enumerate(PANELS, 1)
         ),
-        Binding("tab", "app.focus_next", "Next panel", id="panel.next", tooltip="To the next panel"),
+        Binding("tab", "next_panel(1)", "Next panel", id="panel.next", tooltip="To the next panel"),
         Binding(
             "shift+tab",
-            "app.focus_previous",
+            "next_panel(-1)",
             "Previous",
             show=False,
             id="panel.previous",
@@ -97,9 +97,16 @@ class FarmScreen(Screen[None]):
         text = banner(connection, view.now) if has_data else ""
         self.query_one("#banner", Static).update(text)
         self.set_class(bool(text), "-lost")
+        if has_data and self.has_class("-waiting"):
+            # What is hidden cannot have the focus, and now nothing is any more.
+            self.call_after_refresh(self._focus_first)
         self.set_class(not has_data, "-waiting")
         if not has_data:
             self.query_one("#waiting", Static).update(waiting(connection, view.now))
+
+    def _focus_first(self) -> None:
+        if self.focused is None:
+            self.query_one(f"#{PANELS[0].id}", Panel).focus()
 
     def show_farm(self, view: FarmView) -> None:
         """Draws the panels."""
@@ -109,20 +116,28 @@ class FarmScreen(Screen[None]):
 
     def action_show_panel(self, number: int) -> None:
         """Moves to a panel by its number."""
-        target = self.query_one(f"#{PANELS[number - 1].id}", Panel)
-        if self.maximized is not None and self.maximized is not target:
-            self.minimize()
-            target.focus()
-            self.maximize(target)
-        target.focus()
+        is_zoomed = self.has_class("-zoomed")
+        self.action_unzoom()
+        self.query_one(f"#{PANELS[number - 1].id}", Panel).focus()
+        if is_zoomed:
+            self.call_after_refresh(self.action_zoom)
 
     def action_zoom(self) -> None:
-        """The focused panel alone; or all of them again."""
-        if self.maximized is not None:
-            self.minimize()
+        """The focused panel alone, under the same header; or all of them again."""
+        if self.has_class("-zoomed"):
+            self.action_unzoom()
         elif isinstance(self.focused, Panel):
-            self.maximize(self.focused)
+            self.focused.add_class("-zoom")
+            self.add_class("-zoomed")
 
     def action_unzoom(self) -> None:
         """All panels again."""
-        self.minimize()
+        self.remove_class("-zoomed")
+        for panel in self.panels:
+            panel.remove_class("-zoom")
+
+    def action_next_panel(self, step: int) -> None:
+        """Moves to the next panel in the order of their numbers, also while one of them is alone."""
+        ids = [content.id for content in PANELS]
+        here = ids.index(self.focused.id) if isinstance(self.focused, Panel) and self.focused.id in ids else -step
+        self.action_show_panel((here + step) % len(ids) + 1)

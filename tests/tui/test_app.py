@@ -1,0 +1,272 @@
+"""The dashboard as its user has it: keys, sizes, a server that comes and goes, text that means harm."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.protobuf.machine_info_pb2 import MachineInfo
+from chiatea.state.farm_state import FarmState
+from chiatea.tui.app import ChiaTeaApp
+from chiatea.tui.panels.widget import Panel
+from chiatea.tui.screens.help import HelpScreen
+from chiatea.wire.feed import Connection
+
+from .sample_farm import GIB, NOW, SampleFeed, put, sample_farm
+
+LARGE, SMALL = (160, 50), (80, 24)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def dashboard(feed: SampleFeed, size: tuple[int, int] = LARGE, clock: Clock | None = None) -> AsyncIterator[Any]:
+    app = ChiaTeaApp(feed, clock=clock or Clock())
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        yield pilot
+
+
+def panel(pilot: Pilot[None], name: str) -> Panel:
+    return pilot.app.screen.query_one(f"#{name}", Panel)
+
+
+def text_of(pilot: Pilot[None], name: str) -> str:
+    return "\n".join(line.text for line in panel(pilot, name).lines)
+
+
+def static(pilot: Pilot[None], name: str) -> str:
+    return str(pilot.app.screen.query_one(f"#{name}", Static).content)
+
+
+async def until(pilot: Pilot[None], condition: Any) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("it took too long")
+
+
+async def test_all_five_panels_show_the_farm() -> None:
+    async with dashboard(SampleFeed(sample_farm())) as pilot:
+        assert "699 plots" in text_of(pilot, "farm")
+        assert "12.7500 XCH" in text_of(pilot, "farm")
+        assert "timed out" in text_of(pilot, "harvesters")
+        assert "▲ 12" in text_of(pilot, "missed")
+        assert "hanging" in text_of(pilot, "hardware")
+        assert "verifying" in text_of(pilot, "copies")
+        assert "cannot be read: Permission denied" in text_of(pilot, "farm")
+
+
+@pytest.mark.parametrize("size", [LARGE, SMALL, (60, 15), (120, 36), (300, 80)])
+async def test_no_line_is_wider_than_its_panel(size: tuple[int, int]) -> None:
+    async with dashboard(SampleFeed(sample_farm()), size) as pilot:
+        for shown in pilot.app.screen.query(Panel):
+            width = shown.scrollable_content_region.width
+            tables = [line.text for line in shown.lines if line.id]
+            assert all(len(text) <= max(width, 40) for text in tables), (shown.id, size)
+
+
+async def test_in_a_small_terminal_the_focused_panel_is_open_and_the_others_say_one_line() -> None:
+    async with dashboard(SampleFeed(sample_farm()), SMALL) as pilot:
+        for number, name in enumerate(("farm", "harvesters", "missed", "hardware", "copies"), 1):
+            await pilot.press(str(number))
+            await pilot.pause()
+            assert panel(pilot, name).has_focus
+            heights = {shown.id: shown.size.height for shown in pilot.app.screen.query(Panel)}
+            assert heights.pop(name) > 5
+            assert set(heights.values()) == {1}
+        assert "2 online" in text_of(pilot, "farm")
+        assert "13 missed" in text_of(pilot, "missed")
+
+
+async def test_tab_goes_round_the_panels() -> None:
+    async with dashboard(SampleFeed(sample_farm())) as pilot:
+        order = []
+        for _ in range(5):
+            order.append(pilot.app.screen.focused.id)
+            await pilot.press("tab")
+        assert order == ["farm", "harvesters", "missed", "hardware", "copies"]
+        assert panel(pilot, "farm").has_focus
+        await pilot.press("shift+tab")
+        assert panel(pilot, "copies").has_focus
+
+
+async def test_enter_shows_one_panel_alone_and_escape_all_of_them() -> None:
+    async with dashboard(SampleFeed(sample_farm()), SMALL) as pilot:
+        await pilot.press("4", "enter")
+        await pilot.pause()
+        assert [shown.id for shown in pilot.app.screen.query(Panel) if shown.size.height] == ["hardware"]
+        await pilot.press("tab")
+        await pilot.pause()
+        assert [shown.id for shown in pilot.app.screen.query(Panel) if shown.size.height] == ["copies"]
+        assert "chia-tea" in static(pilot, "header")
+        await pilot.press("escape")
+        await pilot.pause()
+        assert all(shown.size.height for shown in pilot.app.screen.query(Panel))
+
+
+async def test_the_cursor_stays_with_its_row_when_others_come_and_go() -> None:
+    feed = SampleFeed(sample_farm())
+    async with dashboard(feed) as pilot:
+        await pilot.press("1", "down")
+        assert panel(pilot, "farm").cursor_id == "b"
+        feed.farm.apply_info(MachineInfo(machine_id="z", name="attic", last_seen=NOW, online=True))
+        feed.touch("z", "cpu")
+        await until(pilot, lambda: "attic" in text_of(pilot, "farm"))
+        assert panel(pilot, "farm").cursor_id == "b"
+        await pilot.press("end")
+        assert panel(pilot, "farm").cursor_id == "c"
+        await pilot.press("home")
+        assert panel(pilot, "farm").cursor_id == "z"
+
+
+@pytest.mark.parametrize("key", ["down", "up", "pagedown", "pageup", "home", "end", "j", "k", "g", "G", "z", "escape"])
+async def test_every_key_is_harmless_in_every_panel(key: str) -> None:
+    for feed in (SampleFeed(sample_farm()), SampleFeed(FarmState())):
+        async with dashboard(feed, SMALL) as pilot:
+            for number in "12345":
+                await pilot.press(number, key, key)
+            assert pilot.app.is_running
+
+
+async def test_question_mark_helps_with_the_focused_panel() -> None:
+    async with dashboard(SampleFeed(sample_farm())) as pilot:
+        await pilot.press("3", "question_mark")
+        assert isinstance(pilot.app.screen, HelpScreen)
+        assert "25 s" in str(pilot.app.screen.query_one("#help-text", Static).content)
+        await pilot.press("escape")
+        assert not isinstance(pilot.app.screen, HelpScreen)
+        await pilot.press("question_mark", "q")
+        assert pilot.app.is_running
+        assert not isinstance(pilot.app.screen, HelpScreen)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+q"])
+async def test_q_leaves(key: str) -> None:
+    async with dashboard(SampleFeed(sample_farm())) as pilot:
+        await pilot.press(key)
+        await pilot.pause()
+        assert not pilot.app.is_running
+
+
+async def test_a_lost_server_is_a_banner_and_the_data_stays_until_it_is_back() -> None:
+    feed, clock = SampleFeed(sample_farm()), Clock()
+    async with dashboard(feed, SMALL, clock) as pilot:
+        feed.connection = Connection(
+            since=NOW, attempt=3, next_try_time=NOW + 94, error="no server answers at barn:43200", address="barn:43200"
+        )
+        clock.now = NOW + 90
+        feed.touch()
+        await until(pilot, lambda: "No connection since" in static(pilot, "banner"))
+        assert "(1 min 30 s); attempt 4 in 4 s. no server answers" in static(pilot, "banner")
+        assert "no connection" in static(pilot, "header")
+        assert pilot.app.screen.query_one("#banner").display
+        assert "barn" in text_of(pilot, "farm")
+        assert all(line.is_stale for line in panel(pilot, "farm").lines if line.id), "data of lost machines is dimmed"
+        feed.connection = Connection(is_up=True, since=clock.now, address="barn:43200")
+        feed.touch()
+        await until(pilot, lambda: not pilot.app.screen.query_one("#banner").display)
+
+
+async def test_before_the_first_snapshot_it_says_what_it_waits_for() -> None:
+    feed = SampleFeed()
+    feed.connection = Connection(address="barn:43200", since=NOW, error="no server answers", attempt=1)
+    async with dashboard(feed, SMALL) as pilot:
+        assert "Waiting for the server at barn:43200" in static(pilot, "waiting")
+        assert not pilot.app.screen.query_one("#panels").display
+        feed.farm, feed.has_snapshot = sample_farm(), True
+        feed.connection = Connection(is_up=True, since=NOW, address="barn:43200")
+        feed.touch()
+        await until(pilot, lambda: "barn" in text_of(pilot, "farm"))
+        assert pilot.app.screen.query_one("#panels").display
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 14), (10, 3)])
+async def test_below_60x15_it_says_so(size: tuple[int, int]) -> None:
+    async with dashboard(SampleFeed(sample_farm()), size) as pilot:
+        assert pilot.app.screen.query_one("#too-small").display
+        assert not pilot.app.screen.query_one("#panels").display
+        await pilot.press("z")
+        assert not pilot.app.screen.query_one("#panels").display
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert pilot.app.screen.query_one("#panels").display
+
+
+async def test_an_empty_farm_says_what_to_do() -> None:
+    async with dashboard(SampleFeed(FarmState()), SMALL) as pilot:
+        assert "chia-tea collect" in text_of(pilot, "farm") or "0 online" in text_of(pilot, "farm")
+        for number in "2345":
+            await pilot.press(number)
+            await pilot.pause()
+        assert "No copier reports" in text_of(pilot, "copies")
+
+
+HOSTILE = [
+    "[/mnt/x]",
+    "[bold red]x[/]",
+    "a\nb\tc",
+    "\x1b[2J\x1b[31mred",
+    "\u202egnp.tolp",
+    "/x" * 2000,
+    "日本語" * 40,
+    "e\u0301",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("size", [SMALL, LARGE])
+async def test_text_from_the_wire_cannot_break_the_screen(text: str, size: tuple[int, int]) -> None:
+    farm = sample_farm()
+    farm.apply_info(MachineInfo(machine_id="a", name=text, last_seen=NOW, online=True))
+    put(farm, "a", "disk", Disk(id=text, state=Disk.OK, total_bytes=GIB, used_bytes=-GIB, free_bytes=2**62))
+    for topic in ("source", "process", "copy_job", "copy_target", "farmer_harvester"):
+        for entry in farm.machine("a").of(topic).values():
+            for name in ("error", "name", "status", "source_filepath", "target_id", "host"):
+                if name in entry.message.DESCRIPTOR.fields_by_name:
+                    setattr(entry.message, name, text)
+    async with dashboard(SampleFeed(farm), size) as pilot:
+        for number in "12345":
+            await pilot.press(number)
+            await pilot.pause()
+        for shown in pilot.app.screen.query(Panel):
+            for line in shown.lines:
+                assert "\x1b" not in line.text
+                assert "\n" not in line.text
+                assert "\u202e" not in line.text
+            for strip in (shown.render_line(y) for y in range(shown.size.height)):
+                assert strip.cell_length <= shown.size.width
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e30, 1e300])
+async def test_absurd_numbers_are_drawn_somehow(value: float) -> None:
+    farm = sample_farm()
+    for state in farm.machines.values():
+        for topic, held in state.entries.items():
+            for entry in held.values():
+                for field in entry.message.DESCRIPTOR.fields:
+                    if field.type == field.TYPE_DOUBLE and topic != "missed_challenge":
+                        setattr(entry.message, field.name, value)
+    async with dashboard(SampleFeed(farm)) as pilot:
+        assert "barn" in text_of(pilot, "farm")
+
+
+async def test_themes_change_the_colours_and_nothing_else() -> None:
+    async with dashboard(SampleFeed(sample_farm())) as pilot:
+        before = text_of(pilot, "hardware")
+        for theme in ("chia-tea-light", "chia-tea-colour-blind", "nord", "chia-tea"):
+            pilot.app.theme = theme
+            await pilot.pause()
+            assert text_of(pilot, "hardware") == before
