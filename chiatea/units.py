@@ -65,7 +65,7 @@ def format_duration(seconds: float) -> str:
 
 
 def short_duration(seconds: float) -> str:
-    """A duration for a person, in its two largest units: "4.2 s", "3 min 20 s", "2 h 5 min", "12 d 3 h"; "?" for NaN."""
+    """A duration for a person, in its two largest units: "4.2 s", "3 min 20 s", "2 h 5 min", "12 d"; "?" for NaN."""
     if math.isnan(seconds):
         return "?"
     value = min(max(0.0, seconds), _LONGEST_SECONDS)

@@ -15,7 +15,9 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     COLLECTOR,
     COPIER,
     DESCRIPTOR,
+    BatchAck,
     EventBatch,
+    EventPage,
     MachineStateRequest,
     QueryEventsRequest,
     ReporterHello,
@@ -51,6 +53,11 @@ def copier_is_running() -> UpdateEvent:
 
 def reporting(server: Running, machine_id: str = "m1") -> Reporting:
     return Reporting(server.as_seen_by("collector"), machine_id, f"name of {machine_id}", COLLECTOR)
+
+
+def free_bytes_of(feed: FarmFeed, mount: str) -> int | None:
+    entry = feed.farm.machine("m1").of("disk").get(mount)
+    return entry.message.free_bytes if entry is not None else None  # type: ignore[attr-defined]
 
 
 def n_committed(server: Running, machine_id: str = "m1") -> int:
@@ -119,7 +126,7 @@ async def test_after_a_restart_of_the_server_nothing_is_missing_and_nothing_is_t
             await server.start()
         last = n_events
         await until(lambda: feed.connection.is_up)
-        await until(lambda: feed.farm.machine("m1").of("disk")["/a"].message.free_bytes == last)  # type: ignore[attr-defined]
+        await until(lambda: free_bytes_of(feed, "/a") == last)
     assert stored(config, "SELECT count(*) FROM DiskEvents") == [(n_events,)]
     assert stored(config, "SELECT count(DISTINCT timestamp) FROM DiskEvents") == [(n_events,)]
 
@@ -160,6 +167,7 @@ async def test_a_batch_sent_again_is_acked_and_not_stored_again(server: Running,
         for _ in range(2):
             await call.write(batch)
             ack = await call.read()
+            assert isinstance(ack, BatchAck)
             assert ack.sequence == 1
             call_again = MonitoringStub(channel).SendMonitoringUpdate()
             await call.done_writing()
@@ -273,9 +281,11 @@ async def test_history_can_be_followed(server: Running) -> None:
         sender.put([disk("/a", 1)])
         await until(lambda: server.serving.farm.machine("m1").of("disk"))
         call = MonitoringStub(channel).QueryEvents(QueryEventsRequest(follow=True))
-        assert [event.disk.free_bytes for event in (await call.read()).events] == [1]
-        sender.put([disk("/a", 2)])
-        assert [event.disk.free_bytes for event in (await call.read()).events] == [2]
+        for expected in (1, 2):
+            page = await call.read()
+            assert isinstance(page, EventPage)
+            assert [event.disk.free_bytes for event in page.events] == [expected]
+            sender.put([disk("/a", expected + 1)])
         call.cancel()
 
 

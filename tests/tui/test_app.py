@@ -146,10 +146,10 @@ async def test_question_mark_helps_with_the_focused_panel() -> None:
         assert isinstance(pilot.app.screen, HelpScreen)
         assert "25 s" in str(pilot.app.screen.query_one("#help-text", Static).content)
         await pilot.press("escape")
-        assert not isinstance(pilot.app.screen, HelpScreen)
+        assert len(pilot.app.screen_stack) == 2
         await pilot.press("question_mark", "q")
         assert pilot.app.is_running
-        assert not isinstance(pilot.app.screen, HelpScreen)
+        assert len(pilot.app.screen_stack) == 2
 
 
 @pytest.mark.parametrize("key", ["q", "ctrl+q"])
