@@ -27,6 +27,8 @@ from chiatea.state.machine_state import Entry
 __all__ = ["APPLICATION_ID", "LAYOUT_VERSION", "Batch", "Database", "open_read_only"]
 
 APPLICATION_ID: Final = 0x63746561  # "ctea": what `file` and SQLite call the kind of a database
+CACHE_KIBIBYTES: Final = 64 * 1024
+CHECKPOINT_PAGES: Final = 16_000
 LAYOUT_VERSION: Final = 1
 """Raised when the tables' keys or their meaning change, not when the protocol gets a field."""
 
@@ -71,6 +73,11 @@ class Database:
             connection.execute("PRAGMA journal_mode = WAL")
             # Every commit is on the disk before it is acked.
             connection.execute("PRAGMA synchronous = FULL")
+            # Events are clustered by machine, so each commit touches a page for every machine and topic: with SQLite's
+            # own 2 MB cache and 4 MB log those were read and written again and again (70,000 instead of 110,000 rows
+            # a second after 10^6 events of 100 machines).
+            connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("BEGIN IMMEDIATE")
