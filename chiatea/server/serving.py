@@ -39,6 +39,8 @@ _OPTIONS: Final = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    # A busy server reads pings late and then many at once: that is no reason to cut a collector off.
+    ("grpc.http2.max_ping_strikes", 0),
 )
 
 

@@ -1,12 +1,8 @@
 """A channel to the server: TLS with the pinned certificate, and the token that says who we are."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-
-# The C core of gRPC writes its own warnings to the terminal, which a dashboard draws on.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 
@@ -24,7 +20,6 @@ _OPTIONS: Final = (
     ("grpc.http2.max_pings_without_data", 0),
     # gRPC's own back-off adds to ours.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
