@@ -1,1 +1,1 @@
-"""The collector: watches one machine and its Chia, and sends what changed."""
+"""One machine watched: its hardware and its Chia, folded into one state."""

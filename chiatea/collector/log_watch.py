@@ -1,118 +1,110 @@
-"""Chia's log, read on at each look, with a memory that survives restarts."""
+"""Chia's log, read in slices that neither stall the event loop nor lose a line."""
 
-import logging
 import time
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from chiatea.collector.memory import load_memory, save_memory
-from chiatea.collector.sources.log_lines import is_known_to_say_nothing, is_ours, observe, split
-from chiatea.collector.sources.log_reader import LogReader
-from chiatea.collector.watchdog import Watchdog
-from chiatea.protobuf.chia_pb2 import Source
+from chiatea.collector.observations import Observation, VersionTold
+from chiatea.collector.source_health import SourceHealth
+from chiatea.collector.sources.chia_config import SERVICES, one_line
+from chiatea.collector.sources.chia_log import ChiaLog, LogPart
+from chiatea.collector.sources.log_reader import Position
+from chiatea.collector.sources.question import Question, UnansweredError
+from chiatea.collector.sources.untrusted import integer, printable, text
 
 __all__ = ["LogWatch"]
 
-_log = logging.getLogger(__name__)
-
-BLOCK_BYTES: Final = 256 * 1024
-MAX_BYTES_PER_LOOK: Final = 8 * 1024 * 1024
-"""A log that is far behind is caught up over several looks, so that the rest of the machine is not forgotten."""
-REMEMBER_EVERY_SECONDS: Final = 10.0
-MAX_SAMPLE_LENGTH: Final = 300
+_SLICE_BYTES: Final = 512 * 1024
+_LIMIT_SECONDS: Final = 2.0
+_FIRST_BYTES, _FIRST_SECONDS = 128 * 1024 * 1024, 6.0
+"""The first look reads on to the end of all but the largest logs, so that the newest lookups show at once."""
+_NEXT_BYTES, _NEXT_SECONDS = 16 * 1024 * 1024, 1.0
 
 
 class LogWatch:
-    """Reads the log and tells the watchdog. All calls come from one thread at a time."""
+    """The log of this machine's Chia."""
 
-    def __init__(
-        self,
-        filepath: Path,
-        memory_filepath: Path | None,
-        watchdog: Watchdog,
-        *,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        """Reads `filepath`; remembers in `memory_filepath`, nowhere where that is None."""
-        self._filepath = filepath
-        self._memory_filepath = memory_filepath
-        self._watchdog = watchdog
+    def __init__(self, path: Path, take: Callable[[Observation], None], clock: Callable[[], float]) -> None:
+        """`take` is called with each observation."""
+        self.health = SourceHealth("chia log", clock)
+        self.health.located(str(path))
+        self.path = path
+        self.position = Position()
+        """As far as everything is taken."""
+        self._take = take
         self._clock = clock
-        self._reader = LogReader(filepath)
-        self._remembered = time.monotonic()
-        self.source = Source(id="chia log", location=str(filepath), state=Source.ABSENT)
+        self._log = ChiaLog(path)
+        self._question = Question(self._read)
+        self._is_first = True
 
-    def start(self) -> None:
-        """Goes on where the last run ended."""
-        if self._memory_filepath is None:
-            return
-        memory = load_memory(self._memory_filepath, self._filepath)
-        if memory is None:
-            return
-        position, watchdog = memory
-        try:
-            self._watchdog.remember(watchdog)
-        except ValueError as error:
-            _log.warning("%s: %s; counting begins anew", self._memory_filepath, error)
-            return
-        self._reader = LogReader(self._filepath, position)
+    def restore(self, memory: Mapping[str, Any]) -> bool:
+        """Goes on from the memory file. False where its position is not of this log."""
+        entry = self.health.entry
+        entry.n_understood = max(0, integer(memory.get("n_understood")) or 0)
+        entry.n_not_understood = max(0, integer(memory.get("n_not_understood")) or 0)
+        sample = text(memory.get("last_not_understood"))
+        if sample is not None:
+            entry.last_not_understood = sample
+        position = Position.from_json(memory.get("position"))
+        if position is None or memory.get("path") != str(self.path):
+            return False
+        self.position = position
+        self._log = ChiaLog(self.path, position)
+        return True
 
-    def look(self) -> None:
-        """Reads what is new, up to MAX_BYTES_PER_LOOK."""
-        source = Source()
-        source.CopyFrom(self.source)
-        source.ClearField("error")
+    def as_json(self) -> dict[str, Any]:
+        """What must survive a restart."""
+        entry = self.health.entry
+        return {
+            "path": str(self.path),
+            "position": self.position.as_json(),
+            "n_understood": entry.n_understood,
+            "n_not_understood": entry.n_not_understood,
+            "last_not_understood": entry.last_not_understood,
+        }
+
+    async def look(self) -> None:
+        """Takes what was added since, or a good part of it."""
+        most_bytes, seconds = (_FIRST_BYTES, _FIRST_SECONDS) if self._is_first else (_NEXT_BYTES, _NEXT_SECONDS)
+        until = time.monotonic() + seconds
+        n_bytes = 0
         try:
-            n_lines = self._read(source)
-            source.state = Source.OK if self._reader.position is not None and self._filepath.exists() else Source.ABSENT
-            if source.state == Source.OK:
-                source.last_success_time = round(self._clock())
-            if n_lines:
-                source.last_news_time = round(self._clock())
+            while n_bytes < most_bytes:
+                part = await self._question.answer(_LIMIT_SECONDS)
+                self._fold(part)
+                n_bytes += part.n_bytes
+                if part.n_bytes == 0 or time.monotonic() > until:
+                    break
+        except UnansweredError:
+            self.health.failed(f"{self.path}: reading it gives no answer in time")
+        except (FileNotFoundError, NotADirectoryError):
+            self.health.absent(f"{self.path}: there is no such file")
         except OSError as error:
-            source.state = Source.FAILING
-            source.error = f"cannot be read: {error.strerror}"
-            if self.source.state != Source.FAILING:
-                _log.warning("%s %s", self._filepath, source.error)
-        self.source = source
-        if time.monotonic() - self._remembered >= REMEMBER_EVERY_SECONDS:
-            self.remember()
+            self.health.failed(f"{self.path}: {error.strerror or one_line(error)}")
+        else:
+            self._is_first = False
+            self.health.succeeded(has_news=False)
 
-    def _read(self, source: Source) -> int:
-        n_lines = 0
-        today = datetime.now().astimezone().date()
-        for _ in range(MAX_BYTES_PER_LOOK // BLOCK_BYTES):
-            lines = self._reader.read(BLOCK_BYTES)
-            if not lines:
-                break
-            n_lines += len(lines)
-            for text in lines:
-                line = split(text, today)
-                if line is None:
-                    continue
-                observation = observe(line)
-                if observation is not None:
-                    source.n_understood += 1
-                    self._watchdog.observe(observation)
-                elif is_ours(line) and not is_known_to_say_nothing(line):
-                    source.n_not_understood += 1
-                    source.last_not_understood = line.text[:MAX_SAMPLE_LENGTH]
-        return n_lines
+    def _read(self) -> LogPart:
+        return self._log.read_part(_SLICE_BYTES, self._clock())
 
-    def remember(self) -> None:
-        """Stores how far it is read, with what was counted."""
-        self._remembered = time.monotonic()
-        position = self._reader.position
-        if self._memory_filepath is None or position is None:
-            return
-        try:
-            save_memory(self._memory_filepath, self._filepath, position, self._watchdog.as_memory())
-        except OSError as error:
-            _log.warning("%s cannot be written: %s", self._memory_filepath, error.strerror)
+    def _fold(self, part: LogPart) -> None:
+        for observation in part.observations:
+            self._take(observation)
+        for service, (newest, version) in part.services.items():
+            if service in SERVICES:
+                self._take(VersionTold(newest, service, version))
+        self.position = part.position
+        entry = self.health.entry
+        entry.n_understood += part.n_understood
+        entry.n_not_understood += part.n_not_understood
+        if part.last_not_understood:
+            entry.last_not_understood = printable(part.last_not_understood)
+        if part.newest_time is not None:
+            entry.last_news_time = part.newest_time
 
     def close(self) -> None:
-        """Remembers and closes the file."""
-        self.remember()
-        self._reader.close()
+        """Lets go of the file, unless a thread is stuck reading it."""
+        if not self._question.is_unanswered:
+            self._log.close()

@@ -1,56 +1,70 @@
-"""What the collector remembers between two runs: how far the log is read, and the counts that came from it.
-
-Both are stored together, so after a crash a line is neither counted twice nor missed.
-"""
+"""What the collector must not forget: one JSON file, replaced whole or not at all."""
 
 import json
 import logging
 import os
-from dataclasses import asdict
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from chiatea.collector.sources.log_reader import LogPosition
+__all__ = ["memory_text", "read_memory", "write_memory"]
 
-__all__ = ["load_memory", "save_memory"]
+log = logging.getLogger(__name__)
 
-_log = logging.getLogger(__name__)
+_VERSION: Final = 1
+_MOST_BYTES: Final = 64 * 1024 * 1024
 
 
-def load_memory(filepath: Path, log_filepath: Path) -> tuple[LogPosition, Any] | None:
-    """The position in that log and the watchdog's memory; None where there is none of that log.
-
-    A damaged file is put aside and said.
-    """
+def read_memory(path: Path) -> dict[str, Any] | None:
+    """What was last written; None where there is nothing that can be used. A corrupt file is put aside."""
     try:
-        document = json.loads(filepath.read_bytes())
-        if document["log_filepath"] != str(log_filepath):
-            return None
-        told = document["position"]
-        return LogPosition(int(told["inode"]), int(told["offset"]), str(told["fingerprint"])), document["watchdog"]
+        memory = _parsed(path)
     except FileNotFoundError:
         return None
     except OSError as error:
-        _log.warning("%s cannot be read: %s; counting begins anew", filepath, error.strerror)
+        log.warning("memory=%s cannot be read: %s", path, error.strerror)
         return None
-    except (ValueError, TypeError, KeyError, RecursionError):
-        aside = filepath.with_name(filepath.name + ".damaged")
-        _log.warning("%s is damaged and put aside as %s; counting begins anew", filepath, aside.name)
-        filepath.replace(aside)
+    except (ValueError, RecursionError) as error:
+        aside = path.with_name(f"{path.name}.corrupt")
+        try:
+            path.replace(aside)
+        except OSError as failed:
+            log.warning("memory=%s is corrupt (%s) and cannot be put aside: %s", path, error, failed.strerror)
+        else:
+            log.warning("memory=%s is corrupt (%s): begins anew, the old one is kept as %s", path, error, aside)
         return None
+    return memory
 
 
-def save_memory(filepath: Path, log_filepath: Path, position: LogPosition, watchdog: dict[str, Any]) -> None:
-    """Stores the memory: all of it or nothing.
+def _parsed(path: Path) -> dict[str, Any]:
+    if path.stat().st_size > _MOST_BYTES:
+        raise ValueError("it is too large")
+    memory = json.loads(path.read_bytes())
+    if not isinstance(memory, dict) or memory.get("version") != _VERSION:
+        raise ValueError("it is not of this chia-tea")
+    return memory
+
+
+def memory_text(memory: dict[str, Any]) -> str:
+    """The file's text."""
+    return json.dumps({"version": _VERSION, **memory})
+
+
+def write_memory(path: Path, text: str) -> None:
+    """Replaces the file: after a crash there is the old one or the new one.
 
     Raises:
-        OSError: when it cannot be written.
+        OSError: it could not be written; the old one is still there.
     """
-    document = {"log_filepath": str(log_filepath), "position": asdict(position), "watchdog": watchdog}
-    temporary = filepath.with_name(filepath.name + ".new")
-    filepath.parent.mkdir(parents=True, exist_ok=True)
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(document, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(filepath)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

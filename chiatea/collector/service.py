@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import logging
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from chiatea.collector.identity import machine_id_of
 from chiatea.collector.watch import Watch
@@ -113,14 +115,17 @@ async def collect_once(config: Config, *, pause_seconds: float = 0.5) -> Compute
         ConfigurationError: when the state folder cannot be used.
     """
     machine_id = machine_id_of(config.machine.state_folder)
-    watch = Watch(config, machine_id, is_single=True)
-    await watch.start(MachineState())
-    try:
-        await watch.look()
-        await asyncio.sleep(pause_seconds)
-        state = await watch.look()
-    finally:
-        await watch.close()
+    # What it remembers goes with the folder.
+    with tempfile.TemporaryDirectory() as folder:
+        machine = config.machine.model_copy(update={"state_folder": Path(folder)})
+        watch = Watch(config.model_copy(update={"machine": machine}), machine_id)
+        await watch.start(MachineState())
+        try:
+            await watch.look()
+            await asyncio.sleep(pause_seconds)
+            state = await watch.look()
+        finally:
+            await watch.close()
     info: ComputerInfo = state.as_computer_info()
     info.machine_id = machine_id
     info.machine_name = config.machine.name

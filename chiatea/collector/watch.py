@@ -1,173 +1,197 @@
-"""One machine watched: its hardware, its Chia's RPC, its Chia's log, put together into one state."""
+"""One machine watched: all sources looked at, each at its pace, and folded into one state."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
-from chiatea.collector.machine_watch import MachineWatch
-from chiatea.collector.sources.chia_answers import expected_seconds_to_win
-from chiatea.collector.sources.chia_settings import ChiaSettings, read_settings
-from chiatea.collector.sources.rpc_watch import FarmerRpc, FullNodeRpc, HarvesterRpc, RpcWatch, WalletRpc, ask_all
+from chiatea.collector.memory import memory_text, read_memory, write_memory
+from chiatea.collector.observations import Observation
+from chiatea.collector.service_watch import ServiceWatch
+from chiatea.collector.source_health import SourceHealth
+from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
+from chiatea.collector.sources.daemon import DaemonListener
+from chiatea.collector.sources.question import Question, UnansweredError
+from chiatea.collector.sources.rpc import RpcClient
+from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, HarvesterRounds, WalletRounds
+from chiatea.collector.sources.untrusted import mapping
 from chiatea.collector.watchdog import Watchdog
 from chiatea.config import Config
-from chiatea.protobuf.chia_pb2 import ChiaNotice, Farmer, FullNode, Harvester, Process, Wallet
-from chiatea.protobuf.descriptors import TOPICS
+from chiatea.protobuf.chia_pb2 import Source
+from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.machine_state import Entry, MachineState
 
 __all__ = ["Watch"]
 
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
-READ_SETTINGS_EVERY_SECONDS = 60.0
+_FIRST_PATIENCE_SECONDS: Final = 10.0
+"""The first look waits this long for every service's first answer, so that one look alone tells all."""
+_PATIENCE_SECONDS: Final = 0.5
+_MEMORY_EVERY: Final = 10.0
+_MEMORY_LIMIT_SECONDS: Final = 5.0
+_KEPT_AS_THEY_ARE: Final = frozenset({"harvester_plot", "plot_folder", "chia_notice", "pool"})
+"""Topics whose messages are made once and never changed."""
 
 
 class Watch:
-    """Everything of one machine that chia-tea looks at.
+    """One machine watched: hardware, Chia's RPC, daemon events, log."""
 
-    What no source can tell any more, because its service is down, is told as not running; what never was there is
-    not told at all.
-    """
-
-    def __init__(
-        self, config: Config, machine_id: str, *, is_single: bool = False, clock: Callable[[], float] = time.time
-    ) -> None:
-        """Looks where the configuration says; for a single look at everything it leaves no trace."""
+    def __init__(self, config: Config, machine_id: str, *, clock: Callable[[], float] = time.time) -> None:
+        """Opens nothing yet. `clock` gives UTC seconds."""
         self.machine_id = machine_id
+        self._config = config
         self._clock = clock
-        self._chia_root = config.chia_root
-        self._settings = ChiaSettings()
-        self._settings_time = -1e9
-        self._machine = MachineWatch(is_paced=not is_single)
+        self._memory_path: Path = config.machine.state_folder / "watch.json"
+        self._memory_pace = Pace(_MEMORY_EVERY)
+        self._memory_text = ""
+        self._memory_question = Question(self._write_memory)
+        self._is_memory_failing = False
+        self._place_reader = ChiaPlaceReader(config.chia_root)
+        self._place: ChiaPlace | None = None
         self._watchdog = Watchdog()
-        memory_filepath = config.machine.state_folder / "watch.json" if not is_single else None
-        self._log_watch = LogWatch(config.chia_logfile_filepath, memory_filepath, self._watchdog, clock=clock)
-        self._rpc: list[RpcWatch] = []
-        self._harvester_rpc: HarvesterRpc | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._last = MachineState()
-        self._ever: dict[str, Message] = {}
+        self._hardware = HardwareWatch(clock)
+        self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
+        self._daemon_health = SourceHealth("chia daemon", clock)
+        self._daemon = DaemonListener(lambda: self._place, self._take, self._daemon_health, clock)
+        rounds = (
+            FarmerRounds(RpcClient("farmer"), clock),
+            HarvesterRounds(
+                RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
+            ),
+            FullNodeRounds(RpcClient("full_node"), clock),
+            WalletRounds(RpcClient("wallet"), clock),
+        )
+        self._services = [ServiceWatch(service_rounds, self._take, clock) for service_rounds in rounds]
+        self._published: dict[str, dict[EntryId, Message]] = {}
+        self._is_first = True
 
     async def start(self, known: MachineState) -> None:
-        """Begins; `known` is what the server last held of this machine, from which counting goes on."""
-        harvesters = [e.message for e in known.of("harvester").values() if isinstance(e.message, Harvester)]
-        notices = [e.message for e in known.of("chia_notice").values() if isinstance(e.message, ChiaNotice)]
-        self._watchdog.continue_from(harvesters[0] if harvesters else None, notices)
-        await asyncio.to_thread(self._log_watch.start)
-        for topic in ("farmer", "full_node", "wallet"):
-            self._ever.update((topic, entry.message) for entry in known.of(topic).values())
-        self._refresh_settings()
-        self._harvester_rpc = HarvesterRpc(
-            self._chia_root,
-            self._current_settings,
-            mount_points=lambda: self._machine.mount_points,
-            known_plots={i: entry.message for i, entry in known.of("harvester_plot").items()},
-            clock=self._clock,
-        )
-        if harvesters:
-            self._harvester_rpc.n_plots_added = harvesters[0].n_plots_added
-            self._harvester_rpc.n_plots_lost = harvesters[0].n_plots_lost
-        kinds = (FarmerRpc, FullNodeRpc, WalletRpc)
-        others = [kind(self._chia_root, self._current_settings, clock=self._clock) for kind in kinds]
-        self._rpc = [self._harvester_rpc, *others]
-        await self._machine.look()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(3.0):
-                await ask_all(self._rpc)
-        self._tasks = [asyncio.create_task(watch.run(), name=watch.source.id) for watch in self._rpc]
-
-    def _current_settings(self) -> ChiaSettings:
-        return self._settings
-
-    def _refresh_settings(self) -> None:
-        now = time.monotonic()
-        if now - self._settings_time >= READ_SETTINGS_EVERY_SECONDS:
-            self._settings_time = now
-            self._settings = read_settings(self._chia_root)
+        """Goes on from what the server last held of this machine, and begins to listen to Chia's daemon."""
+        memory = read_memory(self._memory_path)
+        info = known.as_computer_info()
+        log_memory = mapping(memory.get("log")) if memory is not None else {}
+        is_log_restored = self._log.restore(log_memory)
+        self._hardware.disks.restore(info.disks)
+        self._watchdog.mount_points = self._hardware.disks.mount_points
+        self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
+        if not is_log_restored:
+            self._watchdog.harvester.count_only_newer()
+        for service, is_seen in zip(
+            self._services,
+            (
+                info.HasField("farmer"),
+                info.HasField("harvester"),
+                info.HasField("full_node"),
+                info.HasField("wallet"),
+            ),
+            strict=True,
+        ):
+            service.health.is_seen = is_seen
+        for source in info.sources:
+            if source.id == "chia log" and memory is not None:
+                self._log.health.is_seen = source.state != Source.ABSENT
+        self._read_place()
+        self._daemon.start()
 
     async def look(self) -> MachineState:
-        """The whole machine as it is now.
-
-        Entries that did not change are the same objects as in the state before.
-        """
-        for task in self._tasks:
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                self._tasks.remove(task)
-                _log.error("%s is not watched any more: %r", task.get_name(), error)
-        self._refresh_settings()
-        machine = await self._machine.look()
-        await asyncio.to_thread(self._log_watch.look)
-        topics: dict[str, Iterable[Message]] = dict(machine)
-        for watch in self._rpc:
-            topics.update(watch.entries)
-        self._tell_harvester(topics)
-        self._tell_services(topics)
-        topics["chia_notice"] = self._watchdog.notices
-        topics["source"] = [self._log_watch.source, *(watch.source for watch in self._rpc)]
-        state = self._state_of(topics)
-        self._last = state
-        return state.copy()
-
-    def _tell_harvester(self, topics: dict[str, Iterable[Message]]) -> None:
-        rpc = next((m for m in topics.get("harvester", ()) if isinstance(m, Harvester)), None)
-        processes = topics.get("process", ())
-        has_process = any(isinstance(p, Process) and p.kind == Process.HARVESTER for p in processes)
-        entry = self._watchdog.harvester(self._clock(), rpc, has_process=has_process)
-        if entry is None:
-            return
-        if self._harvester_rpc is not None:
-            entry.n_plots_added = self._harvester_rpc.n_plots_added
-            entry.n_plots_lost = self._harvester_rpc.n_plots_lost
-        topics["harvester"] = [entry]
-        if rpc is None:
-            # Its plots are not gone because it cannot be asked.
-            for topic in ("harvester_plot", "plot_folder"):
-                topics[topic] = [held.message for held in self._last.of(topic).values()]
-
-    def _tell_services(self, topics: dict[str, Iterable[Message]]) -> None:
-        """A service that ran and does not answer is told as not running, with what it last said."""
-        for topic in ("farmer", "full_node", "wallet"):
-            told = list(topics.get(topic, ()))
-            if told:
-                self._ever[topic] = told[0]
-            elif topic in self._ever:
-                stopped = type(self._ever[topic])()
-                stopped.CopyFrom(self._ever[topic])
-                if isinstance(stopped, Farmer | FullNode | Wallet):
-                    stopped.is_running = False
-                topics[topic] = [stopped]
-        farmer = next(iter(topics.get("farmer", ())), None)
-        node = next(iter(topics.get("full_node", ())), None)
-        if isinstance(farmer, Farmer) and isinstance(node, FullNode) and node.HasField("netspace_bytes"):
-            seconds = expected_seconds_to_win(farmer.effective_plot_bytes, node.netspace_bytes)
-            if seconds is not None:
-                farmer.expected_seconds_to_win = round(seconds)
-                farmer.share_of_netspace = farmer.effective_plot_bytes / node.netspace_bytes
-
-    def _state_of(self, topics: dict[str, Iterable[Message]]) -> MachineState:
+        """One look at everything: a new state, whose unchanged entries are the messages of the last one."""
         now = self._clock()
-        state = MachineState()
-        for name, messages in topics.items():
-            topic, before = TOPICS[name], self._last.of(name)
-            entries = {}
-            for message in messages:
-                identity = topic.id_of(message)
-                held = before.get(identity)
-                is_same = held is not None and (held.message is message or held.message == message)
-                entries[identity] = held if held is not None and is_same else Entry(message, now)
-            if entries:
-                state.entries[name] = entries
+        self._read_place()
+        rounds = [task for service in self._services if (task := service.begin_if_due(self._place, now)) is not None]
+        hardware, _ = await asyncio.gather(self._hardware.look(now, self._plot_folders()), self._log.look())
+        if rounds:
+            await asyncio.wait(rounds, timeout=_FIRST_PATIENCE_SECONDS if self._is_first else _PATIENCE_SECONDS)
+        self._is_first = False
+        self._watchdog.mount_points = self._hardware.disks.mount_points
+        topics: dict[str, Mapping[Any, Message]] = dict(hardware)
+        topics.update(self._watchdog.entries(self._clock(), self._hardware.running_kinds))
+        topics["source"] = self._sources()
+        state = self._state(topics, self._clock())
+        if self._memory_pace.is_due(now):
+            await self._remember()
         return state
 
     async def close(self) -> None:
-        """Ends all watching, and stores what must be remembered."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for watch in self._rpc:
-            await watch.close()
-        await asyncio.to_thread(self._log_watch.close)
+        """Stops all tasks, ends all connections, writes the memory."""
+        await self._daemon.close()
+        await asyncio.gather(*(service.close() for service in self._services))
+        await self._remember()
+        self._log.close()
+
+    def _take(self, observation: Observation) -> None:
+        self._watchdog.take(observation)
+
+    def _n_plots_told(self) -> object:
+        """What the log and the daemon say of the number of this machine's plots: the last lookup's and refresh's."""
+        return self._watchdog.harvester.n_plots_told
+
+    def _read_place(self) -> None:
+        self._place = self._place_reader.place()
+
+    def _plot_folders(self) -> list[str]:
+        copy = self._config.copy_
+        folders = [str(folder) for folder in (*copy.source_folders, *copy.target_folders)]
+        folders += self._watchdog.harvester.folders
+        if self._place is not None:
+            folders += self._place.plot_folders
+        return folders
+
+    def _sources(self) -> dict[str, Source]:
+        error = self._place_reader.error
+        if error is not None and self._place is None:
+            for health in (self._daemon_health, *(service.health for service in self._services)):
+                health.failed(error)
+        healths = (
+            self._hardware.health,
+            self._log.health,
+            self._daemon_health,
+            *(service.health for service in self._services),
+        )
+        return {health.entry.id: health.aged() for health in healths}
+
+    def _state(self, topics: Mapping[str, Mapping[Any, Message]], now: float) -> MachineState:
+        state = MachineState()
+        for topic, drafts in topics.items():
+            if not drafts:
+                continue
+            messages = drafts if topic in _KEPT_AS_THEY_ARE else self._copies(topic, drafts)
+            state.entries[topic] = {identity: Entry(message, now) for identity, message in messages.items()}
+        return state
+
+    def _copies(self, topic: str, drafts: Mapping[EntryId, Message]) -> Mapping[EntryId, Message]:
+        before = self._published.get(topic, {})
+        copies: dict[EntryId, Message] = {}
+        for identity, draft in drafts.items():
+            old = before.get(identity)
+            if old is None or old != draft:
+                old = type(draft)()
+                old.CopyFrom(draft)
+            copies[identity] = old
+        self._published[topic] = copies
+        return copies
+
+    async def _remember(self) -> None:
+        """Position and counters are taken at one moment, between two slices of the log."""
+        if self._memory_question.is_unanswered:
+            return
+        self._memory_text = memory_text(
+            {"log": self._log.as_json(), "watchdog": self._watchdog.as_json(self._clock())}
+        )
+        try:
+            await self._memory_question.answer(_MEMORY_LIMIT_SECONDS)
+            self._is_memory_failing = False
+        except (UnansweredError, OSError) as error:
+            if not self._is_memory_failing:
+                reason = getattr(error, "strerror", None) or "no answer in time"
+                log.warning("memory=%s cannot be written: %s", self._memory_path, reason)
+            self._is_memory_failing = True
+
+    def _write_memory(self) -> None:
+        write_memory(self._memory_path, self._memory_text)

@@ -1,180 +1,278 @@
-"""Folds what the sources observe of this machine's harvester into its entry. Pure: clocks are passed in."""
+"""Folds the observations of all sources into one machine's Chia entries, each fact once whoever tells it."""
 
-import math
-from collections import OrderedDict, deque
-from collections.abc import Iterable
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.message import DecodeError, Message
 
-from chiatea.collector.sources.log_lines import (
+from chiatea.collector.farmer_side import FarmerSide
+from chiatea.collector.harvester_side import HarvesterSide
+from chiatea.collector.node_side import NodeSide
+from chiatea.collector.notices import Notices
+from chiatea.collector.observations import (
+    AnswerGiven,
     BlockFarmed,
+    CoinReceived,
+    ConnectionsTold,
     FarmerConnected,
-    FarmerLost,
+    FullNodeTold,
+    HarvesterRemoved,
+    HarvestersListed,
     Lookup,
     Observation,
+    PartialTold,
+    PeerLost,
     PlotFailed,
+    PlotsListed,
     PlotsRefreshed,
-    SlowLookup,
+    PoolsTold,
+    ProofFound,
+    ServiceStopping,
+    SignagePointFinished,
+    SignagePointSent,
+    SlowPlot,
+    VersionTold,
+    WalletTold,
+    WatchingGap,
 )
-from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester
+from chiatea.collector.plots import disk_id_of, folder_totals
+from chiatea.collector.sources.untrusted import integer, items, mapping, number
+from chiatea.protobuf.chia_pb2 import HarvesterPlot, Process
+from chiatea.protobuf.computer_info_pb2 import ComputerInfo
+from chiatea.protobuf.descriptors import EntryId
 
-__all__ = ["Watchdog"]
+__all__ = ["RUNNING_SECONDS", "Watchdog"]
 
-N_LOOKUPS: Final = 400
-"""About one hour of signage points: one each 9.375 s (Chia: 64 in a sub-slot of 600 s)."""
-N_NOTICES: Final = 200
-RUNNING_WITHIN_SECONDS: Final = 90.0
-"""A harvester that farms answers every 10 s or so; nine missing answers are no accident."""
-_COUNTERS: Final = ("n_challenges", "n_eligible_plots", "n_proofs", "n_slow_lookups")
+RUNNING_SECONDS: Final = 75.0
+"""A service that gave a sign of life this lately is running: eight signage points of silence are too many."""
+_FARMER_KIND: Final = 3
+_KINDS: Final = {
+    "farmer": Process.FARMER,
+    "harvester": Process.HARVESTER,
+    "full_node": Process.FULL_NODE,
+    "wallet": Process.WALLET,
+}
 
 
 class Watchdog:
-    """What is known of this machine's harvester from what it says of itself."""
+    """One machine's Chia."""
 
     def __init__(self) -> None:
-        """Knows nothing yet."""
-        self._told = Harvester()
-        self._lookups: deque[float] = deque(maxlen=N_LOOKUPS)
-        self._notices: OrderedDict[str, ChiaNotice] = OrderedDict()
-        self._has_told = False
-        self._counted_until = -math.inf
+        """Nothing was told yet."""
+        self.notices = Notices()
+        self.mount_points: Sequence[str] = ()
+        self.harvester = HarvesterSide(self.notices, self.disk_of)
+        self.farmer = FarmerSide(self.notices)
+        self.node = NodeSide(self.notices)
+        self._last_sign: dict[str, float] = {}
+        self._stopped: dict[str, float] = {}
+        self._folders_key: object = None
+        self._folders: Mapping[str, Message] = {}
+        harvester, farmer, node = self.harvester, self.farmer, self.node
+        self._takers: dict[type, Callable[[Any], None]] = {
+            AnswerGiven: farmer.answered,
+            BlockFarmed: farmer.block_farmed,
+            CoinReceived: node.coin_received,
+            ConnectionsTold: self._connections_told,
+            FarmerConnected: self._farmer_connected,
+            FullNodeTold: node.full_node_told,
+            HarvesterRemoved: farmer.removed,
+            HarvestersListed: farmer.listed,
+            Lookup: self._looked_up,
+            PartialTold: farmer.partial_told,
+            PeerLost: self._peer_lost,
+            PlotFailed: harvester.plot_failed,
+            PlotsListed: harvester.listed,
+            PlotsRefreshed: harvester.refreshed,
+            PoolsTold: farmer.pools_told,
+            ProofFound: farmer.proof_found,
+            ServiceStopping: self._stopping,
+            SignagePointFinished: node.point_finished,
+            SignagePointSent: self._point_sent,
+            SlowPlot: harvester.slow_plot,
+            VersionTold: self._version_told,
+            WalletTold: node.wallet_told,
+            WatchingGap: lambda _: farmer.not_watched(),
+        }
 
-    def continue_from(self, known: Harvester | None, notices: Iterable[ChiaNotice]) -> None:
-        """Goes on counting from what the server knows."""
-        for notice in sorted(notices, key=lambda n: n.time):
-            self._keep(notice)
-        if known is None:
-            return
-        for name in _COUNTERS:
-            setattr(self._told, name, getattr(known, name))
-        if known.HasField("last_challenge_time"):
-            self._told.last_challenge_time = self._counted_until = known.last_challenge_time
-            self._told.last_challenge_hash = known.last_challenge_hash
-            self._told.last_eligible_plots = known.last_eligible_plots
-            self._told.last_proofs = known.last_proofs
-            self._told.last_lookup_seconds = known.last_lookup_seconds
-            self._has_told = True
+    def disk_of(self, filepath: str) -> str | None:
+        """The id of the disk that a path is on."""
+        return disk_id_of(filepath, self.mount_points)
 
-    def observe(self, observation: Observation) -> None:
-        """Takes one observation over."""
-        if isinstance(observation, Lookup):
-            self._on_lookup(observation)
-        elif isinstance(observation, SlowLookup):
-            self._told.n_slow_lookups += 1
-            self._notice(
-                ChiaNotice.SLOW_LOOKUP,
-                observation.time,
-                f"a lookup took {observation.lookup_seconds:.1f} s",
-                plot_filepath=observation.plot_filepath,
-                lookup_seconds=observation.lookup_seconds,
-            )
-        elif isinstance(observation, PlotFailed):
-            # Chia says it at every refresh: one notice for each plot and reason.
-            self._notice(ChiaNotice.PLOT_ERROR, observation.time, observation.reason, plot_filepath=observation[1])
-        elif isinstance(observation, PlotsRefreshed):
-            self._told.n_plots = observation.total_plots
-            self._has_told = True
-        elif isinstance(observation, BlockFarmed):
-            self._notice(ChiaNotice.BLOCK_FARMED, observation.time, f"block {observation.block_hash}")
-        elif isinstance(observation, FarmerConnected):
-            self._told.is_connected_to_farmer = True
-        elif isinstance(observation, FarmerLost):
-            self._told.is_connected_to_farmer = False
+    def take(self, observation: Observation) -> None:
+        """Folds one observation in."""
+        self._takers[type(observation)](observation)
 
-    def _on_lookup(self, lookup: Lookup) -> None:
-        if lookup.time <= self._counted_until:
-            return
-        told = self._told
-        if told.HasField("last_challenge_time") and 0 < lookup.time - told.last_challenge_time < 3600:
-            told.seconds_between_challenges = round(lookup.time - told.last_challenge_time, 3)
-        told.n_challenges += 1
-        told.n_eligible_plots += lookup.eligible_plots
-        told.n_proofs += lookup.proofs
-        told.last_challenge_time = lookup.time
-        told.last_challenge_hash = lookup.challenge_hash
-        told.last_eligible_plots = lookup.eligible_plots
-        told.last_proofs = lookup.proofs
-        told.last_lookup_seconds = lookup.lookup_seconds
-        told.n_plots = lookup.total_plots
-        if lookup.proofs:
-            told.last_proof_time = lookup.time
-        # A harvester that answers challenges has a farmer that sends them.
-        told.is_connected_to_farmer = True
-        self._lookups.append(lookup.lookup_seconds)
-        self._has_told = True
+    def _sign_of_life(self, service: str, time: float) -> None:
+        self._last_sign[service] = max(time, self._last_sign.get(service, time))
 
-    def _notice(self, kind: "ChiaNotice.Kind.ValueType", time: float, text: str, **fields: Any) -> None:
-        subject = fields.get("plot_filepath", "")
-        identity = f"{ChiaNotice.Kind.Name(kind)} {subject or text}"
-        if kind != ChiaNotice.PLOT_ERROR:
-            identity = f"{identity} {time:.0f}"
-        if identity in self._notices:
-            return
-        self._keep(ChiaNotice(id=identity, kind=kind, time=time, service="harvester", text=text, **fields))
+    def _looked_up(self, lookup: Lookup) -> None:
+        self.harvester.looked_up(lookup)
+        self.harvester.draft.is_connected_to_farmer = True
+        self._sign_of_life("harvester", lookup.time)
 
-    def _keep(self, notice: ChiaNotice) -> None:
-        self._notices[notice.id] = notice
-        while len(self._notices) > N_NOTICES:
-            self._notices.popitem(last=False)
+    def _point_sent(self, told: SignagePointSent) -> None:
+        self.farmer.point_sent(told)
+        self._sign_of_life("farmer", told.time)
 
-    @property
-    def notices(self) -> list[ChiaNotice]:
-        """The newest, the oldest first."""
-        return list(self._notices.values())
+    def _farmer_connected(self, told: FarmerConnected) -> None:
+        self.harvester.is_seen = True
+        self.harvester.draft.is_connected_to_farmer = True
+        self._sign_of_life("harvester", told.time)
 
-    def harvester(self, now: float, rpc: Harvester | None, *, has_process: bool) -> Harvester | None:
-        """The harvester's entry now; None where nothing ever told of one.
+    def _peer_lost(self, lost: PeerLost) -> None:
+        if lost.service == "harvester":
+            self.harvester.farmer_lost(lost)
+        else:
+            self.farmer.peer_lost(lost)
 
-        Args:
-            now: UTC seconds.
-            rpc: what its RPC tells of it; None while that does not answer.
-            has_process: whether its process is seen.
+    def _connections_told(self, told: ConnectionsTold) -> None:
+        if told.service == "farmer":
+            self.farmer.connections_told(told)
+        elif told.service == "harvester":
+            is_connected = any(peer.kind == _FARMER_KIND for peer in told.connections)
+            self.harvester.draft.is_connected_to_farmer = is_connected
+
+    def _stopping(self, told: ServiceStopping) -> None:
+        self._stopped[told.service] = max(told.time, self._stopped.get(told.service, told.time))
+
+    def _version_told(self, told: VersionTold) -> None:
+        self._sign_of_life(told.service, told.time)
+        match told.service:
+            case "farmer":
+                self.farmer.is_seen, draft = True, self.farmer.draft
+            case "harvester":
+                self.harvester.is_seen, draft = True, self.harvester.draft  # type: ignore[assignment]
+            case "full_node":
+                self.node.is_full_node_seen, draft = True, self.node.full_node  # type: ignore[assignment]
+            case "wallet":
+                self.node.is_wallet_seen, draft = True, self.node.wallet  # type: ignore[assignment]
+            case _:
+                return
+        if told.version:
+            draft.version = told.version
+
+    def is_running(self, service: str, now: float, running_kinds: frozenset[int] | None = None) -> bool:
+        """Whether a service gave a sign of life lately or its process is there, and it did not stop since."""
+        stopped = self._stopped.get(service, float("-inf"))
+        last = self._last_sign.get(service, float("-inf"))
+        is_fresh = last > stopped and now - last <= RUNNING_SECONDS
+        return is_fresh or (running_kinds is not None and _KINDS[service] in running_kinds)
+
+    def entries(self, now: float, running_kinds: frozenset[int]) -> dict[str, Mapping[EntryId, Message]]:
+        """Every topic that it tells of, with its drafts by id: to be copied where they changed.
+
+        `running_kinds` are the kinds of the Chia processes that run on this machine.
         """
-        if rpc is None and not self._has_told and not has_process:
-            return None
-        entry = Harvester()
-        entry.CopyFrom(self._told)
-        age = now - self._told.last_challenge_time
-        entry.is_running = rpc is not None or has_process or abs(age) < RUNNING_WITHIN_SECONDS
-        if not entry.is_running:
-            entry.is_connected_to_farmer = False
-        if self._lookups:
-            ordered = sorted(self._lookups)
-            entry.median_lookup_seconds = _quantile(ordered, 0.5)
-            entry.p99_lookup_seconds = _quantile(ordered, 0.99)
-            entry.worst_lookup_seconds = ordered[-1]
-        if rpc is not None:
-            # Its own word on its plots is newer and says more than the log's.
-            for field in rpc.DESCRIPTOR.fields:
-                if field.name.startswith(("n_plots", "n_failed", "n_not", "n_no", "n_dup", "total_", "effective_")):
-                    setattr(entry, field.name, getattr(rpc, field.name))
-            entry.is_connected_to_farmer = rpc.is_connected_to_farmer
-            if rpc.HasField("version"):
-                entry.version = rpc.version
-        return entry
+        self._processes_are_signs(running_kinds)
+        running = {service: self.is_running(service, now, running_kinds) for service in _KINDS}
+        if self.farmer.is_seen and not running["farmer"]:
+            self.farmer.not_running(now)
+        self.farmer.pass_time(now)
+        topics: dict[str, Mapping[Any, Message]] = {
+            "chia_notice": self.notices.all(),
+            "farmer_harvester": self.farmer.harvesters(now),
+            "missed_challenge": self.farmer.missed_challenges(),
+            "pool": self.farmer.pools,
+            "harvester_plot": self.harvester.plots,
+            "plot_folder": self._plot_folders(),
+        }
+        node, wallet = self.node.full_node, self.node.wallet
+        if self.farmer.is_seen:
+            netspace = node.netspace_bytes if running["full_node"] and node.HasField("netspace_bytes") else None
+            topics["farmer"] = {
+                "": self.farmer.entry(
+                    is_running=running["farmer"],
+                    netspace_bytes=netspace,
+                    block_seconds=node.average_block_seconds or None,
+                )
+            }
+        if self.harvester.is_seen:
+            topics["harvester"] = {"": self.harvester.entry(is_running=running["harvester"])}
+        if self.node.is_full_node_seen:
+            node.is_running = running["full_node"]
+            topics["full_node"] = {"": node}
+        if self.node.is_wallet_seen:
+            wallet.is_running = running["wallet"]
+            topics["wallet"] = {"": wallet}
+        return topics
 
-    def as_memory(self) -> dict[str, Any]:
-        """What must survive a restart, as plain data."""
-        return {"harvester": MessageToDict(self._told), "lookups": list(self._lookups), "has_told": self._has_told}
+    def _processes_are_signs(self, running_kinds: frozenset[int]) -> None:
+        self.farmer.is_seen |= Process.FARMER in running_kinds
+        self.harvester.is_seen |= Process.HARVESTER in running_kinds
+        self.node.is_full_node_seen |= Process.FULL_NODE in running_kinds
+        self.node.is_wallet_seen |= Process.WALLET in running_kinds
 
-    def remember(self, memory: Any) -> None:
-        """Takes over what `as_memory` gave.
+    def _plot_folders(self) -> Mapping[EntryId, Message]:
+        harvester = self.harvester
+        key = (id(harvester.plots), harvester.folders, tuple(self.mount_points))
+        if key != self._folders_key:
+            self._folders_key = key
+            self._folders = folder_totals(harvester.plots.values(), harvester.folders, self.mount_points)
+        return self._folders  # type: ignore[return-value]
 
-        Raises:
-            ValueError: when it is something else.
-        """
-        try:
-            told = ParseDict(memory["harvester"], Harvester(), ignore_unknown_fields=True)
-            lookups = [float(seconds) for seconds in memory["lookups"]]
-            self._has_told = bool(memory["has_told"])
-        except (KeyError, TypeError, ParseError) as error:
-            raise ValueError(f"this is no memory of a watchdog: {error}") from None
-        self._told = told
-        self._counted_until = -math.inf
-        self._lookups = deque((s for s in lookups if math.isfinite(s)), maxlen=N_LOOKUPS)
+    def restore(self, known: ComputerInfo, memory: Mapping[str, Any] | None) -> None:
+        """Goes on from before a restart: from the memory file's own entries, else from what the server knew."""
+        remembered = _remembered(memory)
+        info = remembered if remembered is not None else known
+        self.notices.restore(info.chia_notices)
+        plots: dict[str, HarvesterPlot] = {plot.id: plot for plot in known.harvester_plots}
+        self.harvester.folders = tuple(folder.id for folder in known.plot_folders)
+        self.harvester.restore(
+            info.harvester if info.HasField("harvester") else None,
+            plots,
+            dict(mapping(memory.get("harvester"))) if memory is not None and remembered is not None else None,
+        )
+        # The daemon tells once only: of what it told, the one who knows more is right.
+        farmer_info = known if known.farmer.n_signage_points >= info.farmer.n_signage_points else info
+        self.farmer.restore(
+            farmer_info.farmer if farmer_info.HasField("farmer") else None,
+            farmer_info.farmer_harvesters,
+            farmer_info.missed_challenges,
+        )
+        last_point = [*items(memory.get("last_point"))] if memory is not None else []
+        time, index = (number(last_point[0]), integer(last_point[1])) if len(last_point) == 2 else (None, None)
+        self.node.restore(
+            info.full_node if info.HasField("full_node") else None,
+            info.wallet if info.HasField("wallet") else None,
+            (time, index) if time is not None and index is not None else None,
+        )
+        for service, last_time in mapping(memory.get("last_sign") if memory else None).items():
+            self._sign_of_life(str(service), number(last_time) or 0.0)
+        for service, last_time in mapping(memory.get("stopped") if memory else None).items():
+            self._stopped[str(service)] = number(last_time) or 0.0
+
+    def as_json(self, now: float) -> dict[str, Any]:
+        """What must survive a restart."""
+        info = ComputerInfo(
+            chia_notices=self.notices.all().values(),
+            farmer_harvesters=self.farmer.harvesters(now).values(),
+            missed_challenges=self.farmer.missed_challenges().values(),
+        )
+        if self.harvester.is_seen:
+            info.harvester.CopyFrom(self.harvester.draft)
+        if self.farmer.is_seen:
+            info.farmer.CopyFrom(self.farmer.draft)
+        if self.node.is_full_node_seen:
+            info.full_node.CopyFrom(self.node.full_node)
+        if self.node.is_wallet_seen:
+            info.wallet.CopyFrom(self.node.wallet)
+        return {
+            "entries": base64.b64encode(info.SerializeToString(deterministic=True)).decode(),
+            "harvester": self.harvester.as_json(),
+            "last_point": self.node.last_point,
+            "last_sign": dict(self._last_sign),
+            "stopped": dict(self._stopped),
+        }
 
 
-def _quantile(ordered: list[float], share: float) -> float:
-    """The smallest value that is not exceeded by that share of all (nearest rank)."""
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+def _remembered(memory: Mapping[str, Any] | None) -> ComputerInfo | None:
+    encoded = memory.get("entries") if memory is not None else None
+    if not isinstance(encoded, str):
+        return None
+    try:
+        return ComputerInfo.FromString(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, DecodeError, ValueError):
+        return None

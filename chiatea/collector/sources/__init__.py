@@ -1,1 +1,1 @@
-"""Where the collector looks: each module watches one thing and turns what it says into observations or entries."""
+"""Where the collector looks. Sources read and never write."""

@@ -1,211 +1,185 @@
-"""Mounted file systems: which count, how full they are, how busy, and which of them hang."""
+"""Disks: space, rates, and those that hang or are lost."""
 
+import asyncio
 import os
-import threading
-import time
-from collections.abc import Iterable, Mapping
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 
+from chiatea.collector.sources.mounts import Mount, disks_among, lost_mounts
+from chiatea.collector.sources.question import Question, UnansweredError
+from chiatea.collector.sources.rates import Rates, three_digits
+from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Disk
 
-__all__ = ["DiskWatch", "Mount", "disk_of_path", "mounts_that_count"]
+__all__ = ["Disks", "Space", "read_mounts", "space_of"]
 
-_PSEUDO_FILE_SYSTEMS: Final = frozenset(
-    [
-        "autofs",
-        "binfmt_misc",
-        "bpf",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "debugfs",
-        "devfs",
-        "devpts",
-        "devtmpfs",
-        "efivarfs",
-        "fuse.gvfsd-fuse",
-        "fuse.lxcfs",
-        "fuse.portal",
-        "fuse.snapfuse",
-        "fusectl",
-        "hugetlbfs",
-        "mqueue",
-        "nsfs",
-        "nullfs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "squashfs",
-        "sysfs",
-        "tracefs",
+_LIMIT_SECONDS: Final = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """What a file system says of itself."""
+
+    is_folder: bool
+    total_bytes: int
+    used_bytes: int
+    free_bytes: int
+    total_inodes: int | None
+    free_inodes: int | None
+
+
+def space_of(mount_point: str) -> Space:
+    """Asks a file system: as df does, free is what an ordinary process may still write. It may hang for good."""
+    is_folder = stat.S_ISDIR(os.stat(mount_point).st_mode)  # noqa: PTH116 - asked as cheaply as can be
+    if not hasattr(os, "statvfs"):
+        usage = shutil.disk_usage(mount_point)
+        return Space(is_folder, usage.total, usage.used, usage.free, None, None)
+    told = os.statvfs(mount_point)
+    return Space(
+        is_folder=is_folder,
+        total_bytes=told.f_blocks * told.f_frsize,
+        used_bytes=(told.f_blocks - told.f_bfree) * told.f_frsize,
+        free_bytes=told.f_bavail * told.f_frsize,
+        # btrfs and others have no fixed number of inodes, and say 0.
+        total_inodes=told.f_files or None,
+        free_inodes=told.f_ffree if told.f_files else None,
+    )
+
+
+def read_mounts() -> list[Mount]:
+    """The system's table of mounts."""
+    if sys.platform != "linux":
+        return [Mount(p.device, p.mountpoint, p.fstype, p.opts) for p in psutil.disk_partitions(all=False)]
+    # Not psutil's: it opens every device's path to see whether it is a link.
+    table = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
+    return [
+        Mount(*(_unescaped(column) for column in columns[:4]))
+        for columns in (line.split(" ") for line in table.splitlines())
+        if len(columns) >= 4
     ]
-)
-_SYSTEM_FOLDERS: Final = ("/dev", "/proc", "/run", "/sys", "/snap", "/boot/efi", "/var/lib/docker", "/System/Volumes")
-HANGING_AFTER_SECONDS: Final = 2.0
-"""A healthy file system answers statvfs in microseconds, a sleeping disk within its first access."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
-    """One mounted file system as the system lists it."""
-
-    mount_point: str
-    device: str
-    filesystem_type: str
-    options: str
+def _unescaped(column: str) -> str:
+    if "\\" not in column:
+        return column
+    return column.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
 
 
-def mounts_that_count(mounts: Iterable[Mount]) -> list[Mount]:
-    """The mounts that hold data: real and network file systems, one for each device, and always the root.
+class Disks:
+    """All disks of this machine."""
 
-    A device that is mounted twice (bind mounts, snapshots of one volume) counts at its shortest mount point. A RAM
-    disk counts, as plotters use them, but not the system's own.
-    """
-    by_device: dict[str, Mount] = {}
-    for mount in sorted(mounts, key=lambda m: (len(m.mount_point), m.mount_point)):
-        if mount.mount_point == "/":
-            by_device[mount.device] = mount
-            continue
-        is_system = any(_is_below(mount.mount_point, folder) for folder in _SYSTEM_FOLDERS)
-        if mount.filesystem_type in _PSEUDO_FILE_SYSTEMS or is_system:
-            continue
-        # Only what has a device of its own can be there twice: two RAM disks are both "tmpfs".
-        has_device = "/" in mount.device
-        by_device.setdefault(mount.device if has_device else mount.mount_point, mount)
-    return sorted(by_device.values(), key=lambda m: m.mount_point)
+    def __init__(
+        self,
+        *,
+        mounts: Callable[[], list[Mount]] = read_mounts,
+        ask: Callable[[str], Space] = space_of,
+        limit_seconds: float = _LIMIT_SECONDS,
+    ) -> None:
+        """`mounts` gives the table of mounts, `ask` a file system's space: it may hang."""
+        self._mounts = mounts
+        self._ask = ask
+        self._limit_seconds = limit_seconds
+        self._questions: dict[str, Question[Space]] = {}
+        self._no_folders: set[str] = set()
+        self._rates: Rates[str] = Rates()
+        self._device_names: dict[str, str] = {}
+        self._disks: dict[str, Disk] = {}
 
+    def restore(self, disks: Iterable[Disk]) -> None:
+        """Takes over what was known before a restart: one that is gone since is lost."""
+        self._disks = {disk.id: disk for disk in disks}
 
-def _is_below(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+    @property
+    def mount_points(self) -> list[str]:
+        """Of all disks, also of those that hang or are lost."""
+        return list(self._disks)
 
-
-def disk_of_path(path: str, mount_points: Iterable[str]) -> str | None:
-    """The mount point that a path lies on: the longest that begins it; None where none does."""
-    return max((point for point in mount_points if _is_below(path, point) or point == "/"), key=len, default=None)
-
-
-class _Question:
-    """How full one file system is, asked in a thread of its own, as it may never be answered."""
-
-    def __init__(self, mount_point: str) -> None:
-        self._mount_point = mount_point
-        self.usage: Any = None
-        self.inodes: tuple[int, int] | None = None
-        self.error: OSError | None = None
-        self.is_answered = threading.Event()
-        threading.Thread(target=self._ask, name=f"disk {mount_point}", daemon=True).start()
-
-    def _ask(self) -> None:
-        try:
-            self.usage = psutil.disk_usage(self._mount_point)
-            if hasattr(os, "statvfs"):
-                answer = os.statvfs(self._mount_point)
-                # Some file systems (btrfs) have no fixed number of inodes and tell 0.
-                self.inodes = (answer.f_files, answer.f_favail) if answer.f_files else None
-        except OSError as error:
-            self.error = error
-        self.is_answered.set()
-
-
-@dataclass(frozen=True, slots=True)
-class _Counters:
-    """What a device did since the system started."""
-
-    time_seconds: float
-    read_bytes: int
-    write_bytes: int
-    busy_milliseconds: int | None
-
-
-class DiskWatch:
-    """Looks at all disks.
-
-    `look` waits up to HANGING_AFTER_SECONDS for disks that do not answer, so it is called in a thread. A disk that
-    hangs is not asked again until it has answered: no more than one thread waits for it.
-    """
-
-    def __init__(self) -> None:
-        """Knows no disk yet."""
-        self._unanswered: dict[str, _Question] = {}
-        self._counters: dict[str, _Counters] = {}
-
-    def look(self, now_seconds: float) -> list[Disk]:
-        """All disks as they are now. The clock is any that does not jump."""
-        partitions = psutil.disk_partitions(all=True)
-        mounts = mounts_that_count(Mount(p.mountpoint, p.device, p.fstype, p.opts) for p in partitions)
-        questions = {
-            mount.mount_point: self._unanswered.get(mount.mount_point) or _Question(mount.mount_point)
-            for mount in mounts
-        }
-        deadline = time.monotonic() + HANGING_AFTER_SECONDS
-        for point, question in questions.items():
-            # One that hung before is not waited for again.
-            limit = 0.0 if point in self._unanswered else deadline - time.monotonic()
-            question.is_answered.wait(max(0.0, limit))
-        self._unanswered = {point: q for point, q in questions.items() if not q.is_answered.is_set()}
-        counters = _io_counters(now_seconds)
-        disks = [
-            disk for mount in mounts if (disk := self._disk(mount, questions[mount.mount_point], counters)) is not None
-        ]
-        self._counters = counters
+    async def look(self, time: float, folders: Collection[str]) -> dict[str, Disk]:
+        """Every disk by its id. A lost one is kept while one of `folders`, where plots are expected, is on it."""
+        chosen = disks_among(self._mounts(), self._no_folders)
+        rates = self._rates.of(_io_counters(), time)
+        answers = await asyncio.gather(*(self._space(mount.mount_point) for mount in chosen))
+        disks: dict[str, Disk] = {}
+        for mount, answer in zip(chosen, answers, strict=True):
+            if isinstance(answer, Space) and not answer.is_folder:
+                self._no_folders.add(mount.mount_point)
+                continue
+            disk = self._disk(mount, answer, rates)
+            disks[disk.id] = disk
+        for mount_point in lost_mounts(self._disks, disks.keys(), folders):
+            lost = Disk()
+            lost.CopyFrom(self._disks[mount_point])
+            lost.state = Disk.MOUNT_LOST
+            for name in ("read_bytes_per_second", "write_bytes_per_second", "busy_percent"):
+                lost.ClearField(name)
+            disks[mount_point] = lost
+        for gone in self._questions.keys() - {mount.mount_point for mount in chosen}:
+            if not self._questions[gone].is_unanswered:
+                del self._questions[gone]
+        self._disks = disks
         return disks
 
-    def _disk(self, mount: Mount, question: _Question, counters: Mapping[str, _Counters]) -> Disk | None:
+    async def _space(self, mount_point: str) -> Space | UnansweredError | OSError:
+        question = self._questions.get(mount_point)
+        if question is None:
+            question = self._questions[mount_point] = Question(lambda: self._ask(mount_point))
+        try:
+            return await question.answer(self._limit_seconds)
+        except UnansweredError as error:
+            return error
+        except OSError as error:
+            return error
+
+    def _disk(
+        self, mount: Mount, answer: Space | UnansweredError | OSError, rates: dict[str, tuple[float, ...]]
+    ) -> Disk:
         disk = Disk(
-            id=mount.mount_point,
-            device=mount.device,
-            filesystem_type=mount.filesystem_type,
-            mount_options=mount.options,
-            is_read_only="ro" in mount.options.split(","),
+            id=printable(mount.mount_point),
+            device=printable(mount.device),
+            filesystem_type=printable(mount.filesystem_type),
+            mount_options=printable(mount.options),
+            is_read_only=mount.is_read_only,
         )
-        if not question.is_answered.is_set():
-            disk.state = Disk.HANGING
-            return disk
-        if question.error is not None:
-            # Unmounted since it was listed, or not ours to look at: no state of it can be told.
-            return None
-        if mount.mount_point != "/" and question.usage.total < _least_bytes(mount.filesystem_type):
-            return None
-        disk.state = Disk.OK
-        disk.total_bytes = question.usage.total
-        disk.used_bytes = question.usage.used
-        disk.free_bytes = question.usage.free
-        if question.inodes is not None:
-            disk.total_inodes, disk.free_inodes = question.inodes
-        self._tell_rates(disk, counters)
+        if isinstance(answer, Space):
+            disk.state = Disk.OK
+            disk.total_bytes = answer.total_bytes
+            disk.used_bytes = answer.used_bytes
+            disk.free_bytes = answer.free_bytes
+            if answer.total_inodes is not None and answer.free_inodes is not None:
+                disk.total_inodes, disk.free_inodes = answer.total_inodes, answer.free_inodes
+        else:
+            disk.state = Disk.HANGING if isinstance(answer, UnansweredError) else Disk.UNKNOWN
+        rate = rates.get(self._device_name(mount.device))
+        if rate is not None:
+            disk.read_bytes_per_second = three_digits(rate[0])
+            disk.write_bytes_per_second = three_digits(rate[1])
+            if len(rate) > 2:
+                disk.busy_percent = min(100.0, round(rate[2] / 10, 1))
         return disk
 
-    def _tell_rates(self, disk: Disk, counters: Mapping[str, _Counters]) -> None:
-        name = Path(os.path.realpath(disk.device)).name if disk.device.startswith("/dev/") else disk.device
-        now, before = counters.get(name), self._counters.get(name)
-        if now is None or before is None or now.time_seconds <= before.time_seconds:
-            return
-        seconds = now.time_seconds - before.time_seconds
-        disk.read_bytes_per_second = round(max(0, now.read_bytes - before.read_bytes) / seconds)
-        disk.write_bytes_per_second = round(max(0, now.write_bytes - before.write_bytes) / seconds)
-        if now.busy_milliseconds is not None and before.busy_milliseconds is not None:
-            busy = (now.busy_milliseconds - before.busy_milliseconds) / seconds / 10
-            disk.busy_percent = round(min(100.0, max(0.0, busy)), 1)
+    def _device_name(self, device: str) -> str:
+        """The name under which the system counts: /dev/mapper/data is dm-3."""
+        name = self._device_names.get(device)
+        if name is None:
+            is_device = device.startswith("/dev/")
+            name = self._device_names[device] = Path(os.path.realpath(device)).name if is_device else ""
+        return name
 
 
-def _least_bytes(filesystem_type: str) -> int:
-    """Below it a file system is none that plots could be on: a small RAM disk is the system's own."""
-    return 1 << 30 if filesystem_type == "tmpfs" else 1
-
-
-def _io_counters(now_seconds: float) -> dict[str, _Counters]:
+def _io_counters() -> dict[str, tuple[float, ...]]:
+    """Bytes read, bytes written and milliseconds busy, by device; only what this system counts."""
     try:
-        told = psutil.disk_io_counters(perdisk=True) or {}
-    except (OSError, RuntimeError):  # some containers have none
+        counters = psutil.disk_io_counters(perdisk=True)
+    except (OSError, RuntimeError, NotImplementedError):
         return {}
     return {
-        name: _Counters(now_seconds, c.read_bytes, c.write_bytes, getattr(c, "busy_time", None))
-        for name, c in told.items()
+        name: (c.read_bytes, c.write_bytes, c.busy_time) if hasattr(c, "busy_time") else (c.read_bytes, c.write_bytes)
+        for name, c in (counters or {}).items()
     }

@@ -1,162 +1,212 @@
-"""Processor, memory, sensors, network and system, as psutil tells them."""
+"""Processor, memory, sensors, network and the system itself, by psutil."""
 
-import contextlib
+import os
 import platform
 import socket
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import psutil
 
 from chiatea import __version__
+from chiatea.collector.sources.rates import Rates, three_digits
+from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Cpu, CpuCore, NetworkInterface, Ram, Sensor, System
 
-__all__ = ["HardwareWatch", "sensors", "system"]
+__all__ = [
+    "CpuWatch",
+    "NetworkWatch",
+    "busy_percent",
+    "cpu_temperature",
+    "look_at_ram",
+    "look_at_sensors",
+    "look_at_system",
+]
 
-_CPU_CHIPS: Final = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "soc_thermal", "acpitz")
-"""Sensor chips that measure the processor, the most exact first."""
+_CPU_CHIPS: Final = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal", "soc_thermal")
+_IDLE: Final = ("idle", "iowait")
+_COUNTED_TWICE: Final = ("guest", "guest_nice")
 
 
-def system() -> System:
-    """What this machine is; it changes with a reboot or an update only."""
+def look_at_system() -> System:
+    """What stays as it is while the collector runs."""
+    try:
+        name = platform.freedesktop_os_release().get("PRETTY_NAME", "")
+    except (OSError, AttributeError):
+        name = ""
     return System(
-        hostname=socket.gethostname(),
-        operating_system=_operating_system(),
-        kernel=f"{platform.system()} {platform.release()}",
-        # Computed from the clock and the uptime, so it moves by parts of a second.
-        boot_time=round(psutil.boot_time()),
+        hostname=printable(socket.gethostname()),
+        operating_system=printable(name or f"{platform.system()} {platform.release()}".strip()),
+        kernel=printable(f"{platform.system()} {platform.release()}".strip()),
+        boot_time=float(round(psutil.boot_time())),
         chia_tea_version=__version__,
         python_version=platform.python_version(),
     )
 
 
-def _operating_system() -> str:
-    try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    except OSError:
-        return f"{platform.system()} {platform.release()}"
+def busy_percent(before: Mapping[str, float], after: Mapping[str, float]) -> float | None:
+    """Share of time in which a core was not idle, between two readings of its times; None of no time at all."""
+    spent = {name: max(0.0, after[name] - before.get(name, 0.0)) for name in after if name not in _COUNTED_TWICE}
+    total = sum(spent.values())
+    if total <= 0:
+        return None
+    idle = sum(spent.get(name, 0.0) for name in _IDLE)
+    return round(100 * (total - idle) / total, 1)
+
+
+class CpuWatch:
+    """The processor and its cores."""
+
+    def __init__(self) -> None:
+        """Usage is told from the second look on."""
+        self._name = _cpu_name()
+        self._n_physical = psutil.cpu_count(logical=False)
+        self._before: list[dict[str, float]] = []
+        self._clocks: list[Any] = []
+
+    def look_at_clocks(self) -> None:
+        """Asks for clock frequencies, which may take milliseconds a core."""
+        try:
+            self._clocks = list(psutil.cpu_freq(percpu=True) or []) if hasattr(psutil, "cpu_freq") else []
+        except (OSError, RuntimeError, NotImplementedError, FileNotFoundError):
+            self._clocks = []
+
+    def look(self, temperature_celsius: float | None) -> tuple[Cpu, dict[int, CpuCore]]:
+        """The processor, and its cores by index."""
+        after = [times._asdict() for times in psutil.cpu_times(percpu=True)]
+        before = self._before if len(self._before) == len(after) else []
+        self._before = after
+        usages = [busy_percent(old, new) for old, new in zip(before, after, strict=True)] if before else []
+        told = [usage for usage in usages if usage is not None]
+        cpu = Cpu(
+            name=self._name,
+            n_physical_cores=self._n_physical,
+            n_logical_cores=len(after),
+            usage_percent=round(sum(told) / len(told), 1) if told else None,
+            temperature_celsius=temperature_celsius,
+        )
+        clocks = [clock.current for clock in self._clocks if clock.current > 0]
+        if clocks:
+            cpu.clock_mhz = _ten_mhz(sum(clocks) / len(clocks))
+            highest = max(clock.max for clock in self._clocks)
+            if highest > 0:
+                cpu.max_clock_mhz = _ten_mhz(highest)
+        if hasattr(os, "getloadavg"):
+            loads = [round(load, 2) for load in os.getloadavg()]
+            cpu.load_1_minute, cpu.load_5_minutes, cpu.load_15_minutes = loads
+        cores = {
+            index: CpuCore(id=index, usage_percent=usage or 0.0, clock_mhz=self._clock_of(index, len(after)))
+            for index, usage in enumerate(usages)
+        }
+        return cpu, cores
+
+    def _clock_of(self, index: int, n_cores: int) -> float | None:
+        if len(self._clocks) != n_cores or self._clocks[index].current <= 0:
+            return None
+        return _ten_mhz(self._clocks[index].current)
+
+
+def _ten_mhz(mhz: float) -> float:
+    return float(round(mhz, -1))
 
 
 def _cpu_name() -> str:
     try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                if line.startswith(("model name", "Hardware", "Model")):
-                    return line.partition(":")[2].strip()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        return printable(platform.processor() or platform.machine())
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith(("model name", "Model")))
+    return next(filter(None, names), platform.machine())
 
 
-class HardwareWatch:
-    """Looks at what changes all the time. Shares and rates are over the time since the look before."""
-
-    def __init__(self) -> None:
-        """Begins to measure: the first look tells the time since here."""
-        self._name = _cpu_name()
-        self._n_physical = psutil.cpu_count(logical=False)
-        self._n_logical = psutil.cpu_count() or 1
-        psutil.cpu_percent()
-        psutil.cpu_percent(percpu=True)
-        self._began = time.monotonic()
-        self._network: dict[str, tuple[float, int, int]] = {}
-
-    def cpu(self) -> Cpu:
-        """The processor. Its share is told from a tenth of a second after the last look on."""
-        cpu = Cpu(name=self._name, n_logical_cores=self._n_logical)
-        if self._n_physical:
-            cpu.n_physical_cores = self._n_physical
-        now = time.monotonic()
-        if now - self._began >= 0.1:
-            self._began = now
-            cpu.usage_percent = psutil.cpu_percent()
-        with contextlib.suppress(OSError):
-            cpu.load_1_minute, cpu.load_5_minutes, cpu.load_15_minutes = (round(x, 2) for x in psutil.getloadavg())
-        return cpu
-
-    def tell_clock(self, cpu: Cpu) -> None:
-        """Adds the clock: reading it costs a file for each core, so not at every look."""
-        frequency = _told(psutil, "cpu_freq")
-        if frequency:
-            cpu.clock_mhz = round(frequency.current)
-            if frequency.max:
-                cpu.max_clock_mhz = round(frequency.max)
-
-    def cores(self) -> Iterator[CpuCore]:
-        """Every logical core."""
-        for index, percent in enumerate(psutil.cpu_percent(percpu=True)):
-            yield CpuCore(id=index, usage_percent=percent)
-
-    def ram(self) -> Ram:
-        """Memory and swap. `used` is what `available` leaves, so that caches do not count."""
-        memory = psutil.virtual_memory()
-        ram = Ram(
-            total_bytes=memory.total, used_bytes=memory.total - memory.available, available_bytes=memory.available
-        )
-        try:
-            swap = psutil.swap_memory()
-        except (OSError, RuntimeError):
-            return ram
-        ram.swap_total_bytes, ram.swap_used_bytes = swap.total, swap.used
-        return ram
-
-    def network(self, now_seconds: float) -> Iterator[NetworkInterface]:
-        """Every interface but the loopback and those of containers."""
-        states: Mapping[str, Any] = _told(psutil, "net_if_stats") or {}
-        counters: Mapping[str, Any] = psutil.net_io_counters(pernic=True) or {}
-        for name, state in states.items():
-            if name.startswith(("lo", "veth", "docker", "br-", "virbr", "tap", "ifb")):
-                continue
-            interface = NetworkInterface(id=name, is_up=state.isup)
-            if state.speed:
-                interface.speed_megabits_per_second = state.speed
-            told = counters.get(name)
-            before = self._network.get(name)
-            if told is not None:
-                self._network[name] = (now_seconds, told.bytes_recv, told.bytes_sent)
-                if before is not None and now_seconds > before[0]:
-                    seconds = now_seconds - before[0]
-                    interface.received_bytes_per_second = round(max(0, told.bytes_recv - before[1]) / seconds)
-                    interface.sent_bytes_per_second = round(max(0, told.bytes_sent - before[2]) / seconds)
-            yield interface
+def look_at_ram() -> Ram:
+    """Memory and swap."""
+    memory = psutil.virtual_memory()
+    try:
+        swap = psutil.swap_memory()
+        swap_total, swap_used = swap.total, swap.used
+    except (OSError, RuntimeError):
+        swap_total = swap_used = 0
+    return Ram(
+        total_bytes=memory.total,
+        # As `free` reckons: what cannot be had by another process.
+        used_bytes=max(0, memory.total - memory.available),
+        available_bytes=memory.available,
+        swap_total_bytes=swap_total,
+        swap_used_bytes=swap_used,
+    )
 
 
-def sensors() -> list[Sensor]:
-    """All temperatures and fans that the system tells of; most virtual machines have none."""
-    found: dict[str, Sensor] = {}
-    for kind, asked in (
+def look_at_sensors() -> dict[str, Sensor]:
+    """Temperatures and fans by chip and label; empty where the machine or the system has none."""
+    sensors: dict[str, Sensor] = {}
+    for kind, function in (
         (Sensor.TEMPERATURE_CELSIUS, "sensors_temperatures"),
         (Sensor.FAN_RPM, "sensors_fans"),
     ):
-        for chip, readings in (_told(psutil, asked) or {}).items():
-            for index, reading in enumerate(readings):
-                name = f"{chip}/{reading.label or index}"
-                name = name if name not in found else f"{name} {index}"
-                sensor = found[name] = Sensor(id=name, kind=kind, value=round(reading.current, 1))
-                if getattr(reading, "high", None):
-                    sensor.high_value = reading.high
-                if getattr(reading, "critical", None):
-                    sensor.critical_value = reading.critical
-    return list(found.values())
+        if not hasattr(psutil, function):
+            continue
+        try:
+            chips = getattr(psutil, function)()
+        except (OSError, RuntimeError, NotImplementedError):
+            continue
+        for chip, readings in chips.items():
+            _add_readings(sensors, kind, printable(chip), readings)
+    return sensors
 
 
-def cpu_temperature(found: list[Sensor]) -> float | None:
+def _add_readings(
+    sensors: dict[str, Sensor], kind: "Sensor.Kind.ValueType", chip: str, readings: Sequence[Any]
+) -> None:
+    for index, reading in enumerate(readings):
+        name = f"{chip}/{printable(reading.label) if reading.label else index}"
+        while name in sensors:
+            name += "'"
+        sensor = Sensor(id=name, kind=kind, value=round(float(reading.current), 1))
+        if getattr(reading, "high", None) is not None:
+            sensor.high_value = round(float(reading.high), 1)
+        if getattr(reading, "critical", None) is not None:
+            sensor.critical_value = round(float(reading.critical), 1)
+        sensors[name] = sensor
+
+
+def cpu_temperature(sensors: Mapping[str, Sensor]) -> float | None:
     """The hottest sensor of the processor."""
-    for chip in _CPU_CHIPS:
-        values = [s.value for s in found if s.kind == Sensor.TEMPERATURE_CELSIUS and s.id.startswith(f"{chip}/")]
-        if values:
-            return max(values)
-    return None
+    values = [
+        sensor.value
+        for sensor in sensors.values()
+        if sensor.kind == Sensor.TEMPERATURE_CELSIUS and sensor.id.partition("/")[0] in _CPU_CHIPS
+    ]
+    return max(values, default=None)
 
 
-def _told(module: Any, name: str) -> Any:
-    """What psutil tells where it has that function at all: some systems have it not, some fail to answer."""
-    ask = getattr(module, name, None)
-    if ask is None:
-        return None
-    try:
-        return ask()
-    except (OSError, RuntimeError, NotImplementedError):
-        return None
+class NetworkWatch:
+    """Network interfaces but the loopback."""
+
+    def __init__(self) -> None:
+        """Rates are told from the second look on."""
+        self._rates: Rates[str] = Rates()
+
+    def look(self, time: float) -> dict[str, NetworkInterface]:
+        """Every interface by its name."""
+        try:
+            counters = psutil.net_io_counters(pernic=True, nowrap=True)
+            states = psutil.net_if_stats()
+        except (OSError, RuntimeError):
+            return {}
+        rates = self._rates.of({name: (c.bytes_recv, c.bytes_sent) for name, c in counters.items()}, time)
+        interfaces: dict[str, NetworkInterface] = {}
+        for name, state in states.items():
+            if name == "lo" or name.startswith("lo0") or "loopback" in state.flags.split(","):
+                continue
+            interface = NetworkInterface(id=printable(name), is_up=state.isup)
+            # 65535 is what a driver says that does not know.
+            if 0 < state.speed < 65535:
+                interface.speed_megabits_per_second = state.speed
+            if name in rates:
+                received, sent = rates[name]
+                interface.received_bytes_per_second = three_digits(received)
+                interface.sent_bytes_per_second = three_digits(sent)
+            interfaces[interface.id] = interface
+        return interfaces

@@ -1,221 +1,218 @@
-"""What a line of Chia's log says. Pure: `parse(line)` gives an observation or None.
+"""Lines of Chia's debug.log as observations. Pure.
 
-Forms are those of 2.7.5 and, where they differed, of releases back to 1.0: names that begin with `src.`, no version
-column, times without a date, colour codes around the level.
+Forms of Chia 1.1 to 2.7.5: with and without a date, with and without the version column (since 2.4.4), modules named
+`chia.` or, before 1.2, `src.`; colour codes where the log is a terminal's. A line's time is local and without a zone.
 """
 
 import re
 from collections.abc import Callable
-from datetime import date, datetime
 from typing import Final, NamedTuple
 
-__all__ = [
-    "BlockFarmed",
-    "FarmerConnected",
-    "FarmerLost",
-    "LogLine",
-    "Lookup",
-    "Observation",
-    "PlotFailed",
-    "PlotsRefreshed",
-    "SlowLookup",
-    "Stopped",
-    "observe",
-    "split",
-]
+from chiatea.collector.observations import (
+    BlockFarmed,
+    CoinReceived,
+    FarmerConnected,
+    Lookup,
+    Observation,
+    PeerLost,
+    PlotFailed,
+    PlotsRefreshed,
+    ServiceStopping,
+    SignagePointFinished,
+    SlowPlot,
+)
 
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+__all__ = ["LogLine", "is_known_uninteresting", "observation_of_line", "parse_form"]
+
+SOURCE: Final = "chia log"
+
 _FORM: Final = re.compile(
-    r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d:\d\d:\d\d[.,]\d{1,6})(Z|[+-]\d\d:?\d\d)?"
-    r"\s+(?:\d+\.\d+\S*\s+)?(\S+)\s+(\S+)\s*:\s+(DEBUG|INFO|WARNING|ERROR|CRITICAL)\s+(.*)",
+    r"(?:(?P<date>\d{4}-\d\d-\d\d)[T ])?(?P<time>\d\d:\d\d:\d\d(?:[.,]\d{1,6})?) +"
+    r"(?:(?P<version>\d+\.\d+[^\s:]*) +)?(?P<service>[A-Za-z_]\w*) +(?P<module>[\w.]+) *: +"
+    r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) *(?P<text>.*)",
     re.ASCII | re.DOTALL,
 )
-_LOOKUP: Final = re.compile(
-    r"(?:challenge_hash: (\w+)\s*\.\.\.)?(\d{1,9}) plots were eligible for farming (?:challenge|(\w+)\.\.\.)? ?"
-    r"Found (\d{1,9}) (?:V1 )?proofs(?: and (\d{1,9}) V2 qualities)?\. Time: (\d{1,9}\.\d{1,9}) s\. "
-    r"Total (\d{1,9}) plots",
-    re.ASCII,
-)
-_SLOW: Final = re.compile(
-    r"(?:Looking up qualities|Finding proof)[^:]* on (.+?) ?took: (\d{1,9}(?:\.\d{1,12})?)", re.ASCII
-)
-_PLOT_FAILED: Final = re.compile(r"Failed to open file (.+?)\. (.*)", re.DOTALL)
-_REFRESHED: Final = re.compile(
-    r"_plot_refresh_callback: event done, loaded (\d{1,9}), removed (\d{1,9}), processed \d+, "
-    r".*total plots: (\d{1,9})",
-    re.ASCII,
-)
-_BLOCK: Final = re.compile(r"Farmed unfinished_block (\w+)", re.ASCII)
+_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class LogLine(NamedTuple):
-    """One line in the form of Chia's log; the time is UTC seconds since the epoch."""
+    """A line in the form of Chia's log. `date` and `version` are "" where the line has none."""
 
-    time: float
+    date: str
+    time_of_day: str
+    version: str
     service: str
-    logger: str
+    module: str
     level: str
     text: str
 
 
-class Lookup(NamedTuple):
-    """The harvester answered one challenge."""
-
-    time: float
-    challenge_hash: str
-    eligible_plots: int
-    proofs: int
-    lookup_seconds: float
-    total_plots: int
-
-
-class SlowLookup(NamedTuple):
-    """One plot took long: the only place that names it."""
-
-    time: float
-    plot_filepath: str
-    lookup_seconds: float
-
-
-class PlotFailed(NamedTuple):
-    """A file could not be opened as a plot."""
-
-    time: float
-    plot_filepath: str
-    reason: str
-
-
-class PlotsRefreshed(NamedTuple):
-    """The harvester looked through its folders."""
-
-    time: float
-    loaded: int
-    removed: int
-    total_plots: int
-
-
-class BlockFarmed(NamedTuple):
-    """A proof of this farm became a block."""
-
-    time: float
-    block_hash: str
-
-
-class FarmerConnected(NamedTuple):
-    """The harvester found its farmer."""
-
-    time: float
-
-
-class FarmerLost(NamedTuple):
-    """The harvester lost its farmer."""
-
-    time: float
-
-
-class Stopped(NamedTuple):
-    """A service was told to end."""
-
-    time: float
-    service: str
-
-
-Observation = Lookup | SlowLookup | PlotFailed | PlotsRefreshed | BlockFarmed | FarmerConnected | FarmerLost | Stopped
-
-
-def split(line: str, today: date) -> LogLine | None:
-    """A line's parts; None where it is not in the form of a log line, as the lines of a traceback.
-
-    The log tells local time and, in old releases, no date: then it is that of `today`.
-    """
-    match = _FORM.match(_COLOUR.sub("", line) if "\x1b" in line else line)
+def parse_form(line: str) -> LogLine | None:
+    """The columns of a line; None for what is none of Chia's lines, as those of a traceback."""
+    if "\x1b" in line:
+        line = _COLOUR.sub("", line)
+    match = _FORM.match(line)
     if match is None:
         return None
-    day, moment, zone, service, logger, level, text = match.groups()
-    try:
-        told = datetime.fromisoformat(f"{day or today.isoformat()}T{_six_digits(moment)}{zone or ''}")
-        time = told.timestamp()
-    except (ValueError, OverflowError):
-        return None
-    return LogLine(time, service, logger, level, text.rstrip())
+    date, time_of_day, version, service, module, level, text = match.groups()
+    return LogLine(date or "", time_of_day, version or "", service, module.removeprefix("src."), level, text)
 
 
-def _six_digits(moment: str) -> str:
-    seconds, fraction = moment[:8], moment[9:]
-    return f"{seconds}.{fraction:0<6}"
-
-
-def observe(line: LogLine) -> Observation | None:
-    """What a line says that chia-tea keeps; None for everything else."""
-    parse = _PARSERS.get(line.logger.removeprefix("src.").removeprefix("chia."))
-    return parse(line) if parse is not None else None
-
-
-def is_ours(line: LogLine) -> bool:
-    """Whether the line comes from a part of Chia whose lines we mean to understand, all of them."""
-    return line.logger.endswith("harvester.harvester") and line.level != "DEBUG"
-
-
-def is_known_to_say_nothing(line: LogLine) -> bool:
-    """Lines of those parts that were looked at and found to tell nothing that is not told elsewhere."""
-    return line.text.startswith(_SAYS_NOTHING)
-
-
-_SAYS_NOTHING: Final = (
-    "_plot_refresh_callback: event started",
-    "_plot_refresh_callback: event batch_processed",
-    "peer disconnected",
-    "connected to peer",
-    "Starting",
-    "Stopping",
-    "Using plots_refresh_parameter",
+_COUNT: Final = r"(\d{1,15})"
+_SECONDS: Final = r"(\d{1,15}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?)"
+# Chia 2.7 writes "challengeFound" without the space that is meant there.
+_LOOKUP_NEW: Final = re.compile(
+    rf"challenge_hash: (\w+) ?\.\.\. ?{_COUNT} plots were eligible for farming challenge ?Found {_COUNT} V1 proofs"
+    rf"(?: and {_COUNT} V2 \w+)?\. Time: {_SECONDS} s\. Total {_COUNT} plots"
 )
+_LOOKUP_OLD: Final = re.compile(
+    rf"{_COUNT} plots were eligible for farming (\w+)\.\.\. Found {_COUNT} (?:V1 )?proofs"
+    rf"(?: and {_COUNT} V2 \w+)?\. Time: {_SECONDS} s\. Total {_COUNT} plots"
+)
+# The v2 form lacks the space before "took:".
+_SLOW: Final = re.compile(rf"Looking up qualities on (.+?) ?took: {_SECONDS}\.? ")
+_FAILED: Final = re.compile(r"Failed to open file (.+?\.(?:plot2?|gplot))\. (.*?)(?:Traceback \(most recent call|$)")
+_REFRESHED: Final = re.compile(
+    rf"_plot_refresh_callback: event done, loaded {_COUNT}, removed {_COUNT}, .*?(?:total plots: {_COUNT})?$"
+)
+_POINT: Final = re.compile(r"\W*Finished signage point (\d{1,2})/64: ")
+_SUB_SLOT: Final = re.compile(r"\W*Finished sub slot, SP 64/64")
+_BLOCK: Final = re.compile(r"\W*Farmed unfinished_block (\w+)")
+_COIN_OLD: Final = re.compile(rf"Adding coin: \{{'amount': {_COUNT},")
+_COIN_NEW: Final = re.compile(
+    rf"request coin: (\w{{64}}) ?CoinState \{{ ?coin: Coin \{{.*amount: {_COUNT} \}}, spent_height: None, "
+    r"created_height: Some"
+)
+_CLOSED: Final = re.compile(r"Connection closed: (\S+), node id: (\w+)")
 
 
-def _of_harvester(line: LogLine) -> Observation | None:
-    if found := _LOOKUP.search(line.text):
-        new_hash, eligible, old_hash, v1, v2, seconds, total = found.groups()
-        proofs = int(v1) + int(v2 or 0)
-        return Lookup(line.time, new_hash or old_hash or "", int(eligible), proofs, float(seconds), int(total))
-    if found := _REFRESHED.search(line.text):
-        return PlotsRefreshed(line.time, *(int(group) for group in found.groups()))
-    if found := _SLOW.search(line.text):
-        return SlowLookup(line.time, found[1], float(found[2]))
+def _lookup_new(line: LogLine, time: float) -> Observation | None:
+    match = _LOOKUP_NEW.match(line.text)
+    if match is None:
+        return None
+    challenge, eligible, proofs, _, seconds, n_plots = match.groups()
+    return Lookup(time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots))
+
+
+def _lookup_old(line: LogLine, time: float) -> Observation | None:
+    match = _LOOKUP_OLD.match(line.text)
+    if match is None:
+        return None
+    eligible, challenge, proofs, _, seconds, n_plots = match.groups()
+    return Lookup(time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots))
+
+
+def _rounded(seconds: str) -> float:
+    return min(round(float(seconds), 5), 1e9)
+
+
+def _slow(line: LogLine, time: float) -> Observation | None:
+    match = _SLOW.match(line.text)
+    return SlowPlot(time, match[1], _rounded(match[2])) if match else None
+
+
+def _failed(line: LogLine, time: float) -> Observation | None:
+    match = _FAILED.match(line.text)
+    return PlotFailed(time, match[1], match[2].strip().rstrip(".") or "it could not be opened") if match else None
+
+
+def _refreshed(line: LogLine, time: float) -> Observation | None:
+    match = _REFRESHED.match(line.text)
+    if match is None:
+        return None
+    return PlotsRefreshed(time, int(match[1]), int(match[2]), int(match[3]) if match[3] else None)
+
+
+def _point(line: LogLine, time: float) -> Observation | None:
+    match = _POINT.match(line.text)
+    if match is not None:
+        return SignagePointFinished(time, min(64, int(match[1])))
+    return SignagePointFinished(time, 64) if _SUB_SLOT.match(line.text) else None
+
+
+def _block(line: LogLine, time: float) -> Observation | None:
+    match = _BLOCK.match(line.text)
+    return BlockFarmed(time, match[1]) if match else None
+
+
+def _coin_old(line: LogLine, time: float) -> Observation | None:
+    match = _COIN_OLD.match(line.text)
+    return CoinReceived(time, f"{line.date}T{line.time_of_day}/{match[1]}", int(match[1])) if match else None
+
+
+def _coin_new(line: LogLine, time: float) -> Observation | None:
+    match = _COIN_NEW.match(line.text)
+    return CoinReceived(time, match[1], int(match[2])) if match else None
+
+
+def _closed(line: LogLine, time: float) -> Observation | None:
+    match = _CLOSED.match(line.text)
+    # A full node's and a wallet's peers come and go all day.
+    if match is None or line.service not in {"farmer", "harvester"}:
+        return None
+    return PeerLost(time, line.service, match[1], match[2].lower().removeprefix("0x"))
+
+
+def _connected(line: LogLine, time: float) -> Observation | None:
+    is_ours = line.service == "harvester" and line.text.startswith("Connected with farmer ")
+    return FarmerConnected(time) if is_ours else None
+
+
+def _stopping(line: LogLine, time: float) -> Observation | None:
+    is_its_own = line.text.startswith(("Received signal SIGTERM", f"Service {line.service} at port "))
+    return ServiceStopping(time, line.service) if is_its_own else None
+
+
+_READERS: Final[tuple[tuple[str, Callable[[LogLine, float], Observation | None]], ...]] = (
+    ("challenge_hash: ", _lookup_new),
+    (" plots were eligible for farming ", _lookup_old),
+    ("Looking up qualities on ", _slow),
+    ("Failed to open file ", _failed),
+    ("_plot_refresh_callback: event done", _refreshed),
+    ("Finished s", _point),
+    ("Farmed unfinished_block ", _block),
+    ("Adding coin: ", _coin_old),
+    ("request coin: ", _coin_new),
+    ("Connection closed: ", _closed),
+    ("Connected with farmer ", _connected),
+    ("Received signal SIGTERM", _stopping),
+    (" fully stopped", _stopping),
+)
+"""Words that only lines of one kind contain, and what reads them."""
+
+
+def observation_of_line(line: LogLine, time: float) -> Observation | None:
+    """What a line tells, or None. `time` is the line's own, in UTC seconds."""
+    for words, reader in _READERS:
+        if words in line.text:
+            observation = reader(line, time)
+            if observation is not None:
+                return observation
     return None
 
 
-def _of_plot_manager(line: LogLine) -> Observation | None:
-    if found := _PLOT_FAILED.search(line.text):
-        return PlotFailed(line.time, found[1], " ".join(found[2].partition("Traceback")[0].split()))
-    return None
+_UNINTERESTING: Final = tuple(
+    (level, re.compile(pattern))
+    for level, pattern in (
+        ("INFO", r"_plot_refresh_callback: event "),
+        ("INFO", r"Surpassed \d+ PoSpace for one SP"),
+        ("INFO", r"(?:Register service|registered for service) "),
+        ("INFO", r"\{'success': True\}"),
+        ("INFO", r"Connection close requested\. Closing websocket"),
+        ("INFO", r"sending term signal to |process \w+ returned "),
+        ("INFO", r"(?:Starting|Stopping|Started|Service) (?:\w+ )?service |Service \w+ at port "),
+        ("INFO", r"(?:Cancelling|Closing|Closed|Waiting for) (?:reconnect|connections|RPC|socket|ChiaServer)"),
+        ("INFO", r"Started \w+ service on network_id|chia-blockchain version: |Service capabilities: "),
+        ("INFO", r"Using plots_refresh_parameter: |Add resolved PeerInfo|Loaded \d+ bytes of cached data"),
+        ("INFO", r"Parsed \d+ cache entries|reset: node_id |peer disconnected |Connection closed: "),
+        ("INFO", r"Connected with \w+ |Added unfinished_block |request coin: |\W*Updated peak to height "),
+        ("INFO", r"\W*(?:Received sub_slot|Added new_signage_point|Not adding unfinished|Block was processed)"),
+        ("DEBUG", r""),
+    )
+)
+"""What Chia says all day and nobody needs, by level: seen in recorded logs of a farmer, harvesters and a daemon."""
 
 
-def _of_full_node(line: LogLine) -> Observation | None:
-    if found := _BLOCK.search(line.text):
-        return BlockFarmed(line.time, found[1])
-    return None
-
-
-def _of_harvester_server(line: LogLine) -> Observation | None:
-    if line.text.startswith("Connected with farmer"):
-        return FarmerConnected(line.time)
-    if line.text.startswith("Connection closed"):
-        return FarmerLost(line.time)
-    return None
-
-
-def _of_service(line: LogLine) -> Observation | None:
-    return Stopped(line.time, line.service) if line.text.startswith("Received signal") else None
-
-
-_PARSERS: "Final[dict[str, Callable[[LogLine], Observation | None]]]" = {
-    "harvester.harvester": _of_harvester,
-    "plotting.manager": _of_plot_manager,
-    "plotting.plot_tools": _of_plot_manager,
-    "full_node.full_node": _of_full_node,
-    "harvester_server": _of_harvester_server,
-    "harvester": _of_service,
-    "farmer": _of_service,
-    "full_node": _of_service,
-    "wallet": _of_service,
-}
+def is_known_uninteresting(line: LogLine) -> bool:
+    """Whether a line of which no reader made anything is known, and of no interest."""
+    return any(level == line.level and pattern.match(line.text) for level, pattern in _UNINTERESTING)

@@ -1,175 +1,242 @@
-"""Reads a log as it grows, through its rotation and through our own restarts."""
+"""Follows Chia's log through rotation, truncation and restarts, so that no line is read twice and none is missed."""
 
-import contextlib
-import errno
-import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["LogPosition", "LogReader"]
+from chiatea.collector.sources.untrusted import integer, mapping, number, text
+
+__all__ = ["MAX_LINE_BYTES", "LogReader", "LogText", "Position"]
 
 MAX_LINE_BYTES: Final = 64 * 1024
-"""A longer line is cut here: Chia's longest are tracebacks of some kilobytes."""
-FINGERPRINT_BYTES: Final = 200
-MAX_ROTATIONS: Final = 100
+_HEAD_BYTES: Final = 96
+"""A file is known again by its first bytes: the time of its first line is among them."""
+_MAX_ROTATED: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class LogPosition:
-    """How far a log was read, in a form that survives a restart.
+class Position:
+    """How far a file is read: every byte before `offset` is. It can be saved and gone on from."""
 
-    Attributes:
-        inode: of the file that was read last.
-        offset: bytes of it that were read: always the beginning of a line.
-        fingerprint: of the file's first bytes, as inodes are used again.
-    """
+    head: bytes = b""
+    """The file's first bytes, of those before `offset`."""
+    inode: int = 0
+    offset: int = 0
+    is_in_cut_line: bool = False
+    """The rest of the line at `offset` is to be passed over."""
+    modified_time: float = 0.0
 
-    inode: int
-    offset: int
-    fingerprint: str
+    def as_json(self) -> dict[str, Any]:
+        """For the memory file."""
+        return {
+            "head": self.head.hex(),
+            "inode": self.inode,
+            "offset": self.offset,
+            "is_in_cut_line": self.is_in_cut_line,
+            "modified_time": self.modified_time,
+        }
+
+    @classmethod
+    def from_json(cls, data: object) -> "Position | None":
+        """The reverse of `as_json`; None of anything else."""
+        told = mapping(data)
+        offset, inode = integer(told.get("offset")), integer(told.get("inode"))
+        try:
+            head = bytes.fromhex(text(told.get("head")) or "")
+        except ValueError:
+            return None
+        if offset is None or offset < 0 or inode is None:
+            return None
+        is_in_cut_line = told.get("is_in_cut_line") is True
+        return cls(head, inode, offset, is_in_cut_line, number(told.get("modified_time")) or 0.0)
+
+
+@dataclass(slots=True)
+class LogText:
+    """Whole lines as read, and how many of them were cut."""
+
+    lines: list[str]
+    n_bytes: int = 0
+    n_cut: int = 0
+
+
+class NotAFileError(OSError):
+    """There is something else where the log should be."""
 
 
 class LogReader:
-    """Follows one log file, whose older parts are FILE.1, FILE.2, ..."""
+    """Reads on where it stopped. One call at a time."""
 
-    def __init__(self, filepath: Path, position: LogPosition | None = None) -> None:
-        """Begins at a position, else at the file's start."""
-        self._filepath = filepath
+    def __init__(self, path: Path, position: Position | None = None) -> None:
+        """A reader of the log at `path`, from its start or from a saved position."""
+        self.path = path
+        self.position = position or Position()
         self._descriptor: int | None = None
-        self._inode = 0
-        self._offset = 0
-        self._fingerprint = ""
-        self._is_cutting = False
-        self._sought = position
+        self._rest = b""
 
-    @property
-    def position(self) -> LogPosition | None:
-        """How far it was read; None before the file was there."""
-        if self._descriptor is None:
-            return self._sought
-        return LogPosition(self._inode, self._offset, self._fingerprint)
-
-    def read(self, max_bytes: int) -> list[str]:
-        """The next whole lines, up to about `max_bytes`; none when there is nothing new.
+    def read(self, max_bytes: int) -> LogText:
+        """The next whole lines, of about `max_bytes` at most; no bytes when all is read.
 
         Raises:
-            OSError: when the file is there and cannot be read, or is no file.
+            FileNotFoundError: there is no log now.
+            OSError: it cannot be read.
         """
-        if self._descriptor is None and not self._open_first():
-            return []
-        lines = self._read_lines(max_bytes)
-        if lines:
-            return lines
-        # Nothing more in this file: has it been renamed, with another begun?
-        following = self._next_file()
-        if following is None:
-            return []
-        # What was written between our last read and the rename.
-        lines = self._read_lines(max_bytes, to_the_end=True)
-        if lines:
-            return lines
-        self._open(following)
-        return self._read_lines(max_bytes)
+        found = LogText([])
+        for _ in range(_MAX_ROTATED + 2):
+            if self._descriptor is None:
+                self._open_where_it_stopped()
+            chunk = self._next_chunk(max_bytes)
+            if chunk:
+                self._split(chunk, found)
+                return found
+            if not self._is_rotated():
+                return found
+            # The last lines may have come between the end that was seen and the rotation.
+            chunk = self._next_chunk(max_bytes)
+            if chunk:
+                self._split(chunk, found)
+                return found
+            self._finish_file(found)
+        return found
 
     def close(self) -> None:
-        """Closes the file."""
+        """Lets go of the file."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+        self._rest = b""
 
-    def _candidates(self) -> list[Path]:
-        """The file and its older parts, the newest first."""
-        found = [self._filepath]
-        for number in range(1, MAX_ROTATIONS):
-            older = self._filepath.with_name(f"{self._filepath.name}.{number}")
-            if not older.exists():
-                break
-            found.append(older)
-        return found
+    def _open_where_it_stopped(self) -> None:
+        position = self.position
+        if position.offset == 0 and position.inode == 0:
+            self._open(self.path, Position())
+            return
+        candidates = [self.path, *self._rotated()]
+        same = [path for path in candidates if _continues(path, position)]
+        same.sort(key=lambda path: _inode(path) != position.inode)
+        if same:
+            self._open(same[0], position)
+        else:
+            self._open_next(self._newer_than(position.modified_time))
 
-    def _open_first(self) -> bool:
-        sought = self._sought
-        if sought is not None:
-            for path in self._candidates():
-                with contextlib.suppress(OSError):
-                    if path.stat().st_ino == sought.inode:
-                        self._open(path)
-                        if self._fingerprint == sought.fingerprint and self._size() >= sought.offset:
-                            self._offset = sought.offset
-                            return True
-                        self.close()
-        try:
-            self._open(self._filepath)
-        except FileNotFoundError:
-            return False
-        return True
-
-    def _open(self, path: Path) -> None:
-        # Opening a FIFO would wait for who writes to it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
+    def _open(self, path: Path, position: Position) -> None:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            raise NotAFileError(0, "is a folder" if stat.S_ISDIR(mode) else "is no file")
+        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(path, flags)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "is no file")
+            raise NotAFileError(0, "is no file")
         self.close()
         self._descriptor = descriptor
-        self._inode = status.st_ino
-        self._offset = 0
-        self._is_cutting = False
-        self._fingerprint = self._fingerprint_now()
+        self.position = replace(position, inode=os.fstat(descriptor).st_ino)
 
-    def _fingerprint_now(self) -> str:
+    def _open_next(self, newer: list[Path]) -> None:
+        self._open(newer[0] if newer else self.path, Position())
+
+    def _next_chunk(self, max_bytes: int) -> bytes:
         assert self._descriptor is not None
-        first_line = os.pread(self._descriptor, FINGERPRINT_BYTES, 0).partition(b"\n")
-        # A first line that is not whole yet would have another fingerprint later.
-        return hashlib.sha256(first_line[0]).hexdigest()[:16] if first_line[1] else ""
+        position = self.position
+        at = position.offset + len(self._rest)
+        is_emptied = os.fstat(self._descriptor).st_size < at
+        if is_emptied or _read_at(self._descriptor, 0, len(position.head)) != position.head:
+            # Emptied in place; perhaps after it was copied away: then the copy has what was not read yet.
+            copies = [path for path in self._rotated() if position.head and _continues(path, position)]
+            self._open(copies[0] if copies else self.path, position if copies else Position())
+            at = self.position.offset
+        return _read_at(self._descriptor, at, max_bytes)
 
-    def _size(self) -> int:
+    def _is_rotated(self) -> bool:
         assert self._descriptor is not None
-        return os.fstat(self._descriptor).st_size
+        try:
+            return self.path.stat().st_ino != os.fstat(self._descriptor).st_ino
+        except FileNotFoundError:
+            return False
 
-    def _next_file(self) -> Path | None:
-        """The file that follows the open one; None while it is the newest."""
+    def _finish_file(self, found: LogText) -> None:
+        """Goes from a file that nothing is added to any more to the one that was begun after it."""
         assert self._descriptor is not None
-        last_written = os.fstat(self._descriptor).st_mtime_ns
-        newer: Path | None = None
-        for path in self._candidates():
-            with contextlib.suppress(OSError):
-                status = path.stat()
-                # Where ours is gone, what followed it is the oldest that was written to later.
-                if status.st_ino == self._inode or status.st_mtime_ns < last_written:
-                    return newer
-                newer = path
-        return newer
+        if self._rest:
+            self._take_lines(self._rest, found)
+        status = os.fstat(self._descriptor)
+        rotated = self._rotated()
+        inodes = [_inode(path) for path in rotated]
+        if status.st_ino in inodes:
+            newer = rotated[: inodes.index(status.st_ino)][::-1]
+        else:
+            newer = self._newer_than(status.st_mtime)
+        self._open_next(newer)
 
-    def _read_lines(self, max_bytes: int, *, to_the_end: bool = False) -> list[str]:
+    def _rotated(self) -> list[Path]:
+        """debug.log.1, debug.log.2, ...: the newest first."""
+        numbered = (self.path.with_name(f"{self.path.name}.{n}") for n in range(1, _MAX_ROTATED + 1))
+        return [path for path in numbered if path.is_file()]
+
+    def _newer_than(self, modified_time: float) -> list[Path]:
+        """Rotated files that were written to since, oldest first."""
+        return [path for path in self._rotated() if path.stat().st_mtime > modified_time][::-1]
+
+    def _split(self, chunk: bytes, found: LogText) -> None:
+        data = self._rest + chunk
+        found.n_bytes += len(chunk)
+        consumed = 0
+        is_in_cut_line = self.position.is_in_cut_line
+        if is_in_cut_line:
+            end = data.find(b"\n")
+            consumed = len(data) if end < 0 else end + 1
+            is_in_cut_line = end < 0
+        end = data.rfind(b"\n", consumed)
+        if end >= 0:
+            self._take_lines(data[consumed:end], found)
+            consumed = end + 1
+        if len(data) - consumed > MAX_LINE_BYTES:
+            self._take_lines(data[consumed:], found)
+            consumed, is_in_cut_line = len(data), True
+        self._rest = data[consumed:]
+        self._move_to(self.position.offset + consumed, is_in_cut_line=is_in_cut_line)
+
+    def _take_lines(self, data: bytes, found: LogText) -> None:
+        for raw in data.split(b"\n"):
+            line = raw
+            if len(line) > MAX_LINE_BYTES:
+                line = line[:MAX_LINE_BYTES]
+                found.n_cut += 1
+            # NUL bytes are what a crash of the machine leaves of a file's unwritten end.
+            found.lines.append(line.replace(b"\0", b"").rstrip(b"\r").decode("utf-8", "replace"))
+
+    def _move_to(self, offset: int, *, is_in_cut_line: bool) -> None:
         assert self._descriptor is not None
-        if self._size() < self._offset:
-            self._offset, self._is_cutting = 0, False
-        if not self._fingerprint:
-            self._fingerprint = self._fingerprint_now()
-        block = os.pread(self._descriptor, max(max_bytes, MAX_LINE_BYTES + 1), self._offset)
-        end = block.rfind(b"\n") + 1
-        if end == 0:
-            return self._without_newline(block, is_last=to_the_end)
-        self._offset += end
-        lines = block[:end].split(b"\n")[:-1]
-        if self._is_cutting:
-            self._is_cutting = False
-            lines = lines[1:]
-        return [_text(line) for line in lines]
-
-    def _without_newline(self, block: bytes, *, is_last: bool) -> list[str]:
-        """A line that has no end yet waits for it, unless it is too long or its file ends with it."""
-        if len(block) <= MAX_LINE_BYTES and not (is_last and block):
-            return []
-        self._offset += len(block)
-        was_cutting, self._is_cutting = self._is_cutting, len(block) > MAX_LINE_BYTES
-        return [] if was_cutting else [_text(block)]
+        status = os.fstat(self._descriptor)
+        head = self.position.head
+        if len(head) < min(_HEAD_BYTES, offset):
+            head = _read_at(self._descriptor, 0, min(_HEAD_BYTES, offset))
+        self.position = Position(head, status.st_ino, offset, is_in_cut_line, status.st_mtime)
 
 
-def _text(line: bytes) -> str:
-    return line[:MAX_LINE_BYTES].rstrip(b"\r").decode("utf-8", "replace").replace("\0", "")
+def _read_at(descriptor: int, offset: int, n_bytes: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return os.read(descriptor, n_bytes)
+
+
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return 0
+
+
+def _continues(path: Path, position: Position) -> bool:
+    """Whether a file is the one that a position is of: it begins alike and has that much."""
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size < position.offset:
+            return False
+        if not position.head:
+            return status.st_ino == position.inode
+        with path.open("rb") as file:
+            return file.read(len(position.head)) == position.head
+    except OSError:
+        return False

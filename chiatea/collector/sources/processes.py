@@ -1,125 +1,136 @@
-"""The processes of Chia and of plotters on this machine."""
+"""Processes of Chia and of plotters. Command lines are looked at, never told: they may hold secrets."""
 
 from collections.abc import Sequence
-from pathlib import PurePath
-from typing import Final
+from typing import Any, Final
 
 import psutil
 
+from chiatea.collector.sources.rates import three_digits
+from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.chia_pb2 import Process
 
-__all__ = ["ProcessWatch", "kind_of"]
+__all__ = ["Processes", "kind_of"]
 
-_KINDS: "Final[dict[str, Process.Kind.ValueType]]" = {
-    "chia_daemon": Process.DAEMON,
-    "chia_farmer": Process.FARMER,
-    "chia_harvester": Process.HARVESTER,
-    "chia_full_node": Process.FULL_NODE,
-    "chia_wallet": Process.WALLET,
-    "chia_timelord": Process.TIMELORD,
-    "chia_timelord_launcher": Process.TIMELORD,
-    "chia_data_layer": Process.OTHER,
-    "chia_introducer": Process.OTHER,
-    "chia_crawler": Process.OTHER,
-    "chia_seeder": Process.OTHER,
-    "bladebit": Process.PLOTTER,
-    "bladebit_cuda": Process.PLOTTER,
-    "chiapos": Process.PLOTTER,
+_SERVICES: Final = {
+    "daemon": Process.DAEMON,
+    "farmer": Process.FARMER,
+    "harvester": Process.HARVESTER,
+    "full_node": Process.FULL_NODE,
+    "wallet": Process.WALLET,
+    "timelord": Process.TIMELORD,
 }
-FIND_EVERY_SECONDS: Final = 15.0
-"""Looking through all processes costs milliseconds: the known ones are looked at more often."""
+_PLOTTERS: Final = ("chia_plot", "cuda_plot", "bladebit", "madmax", "chiapos", "ProofOfSpace")
+_MAY_RUN_CHIA: Final = ("python", "chia")
+_RECHECK_SCANS: Final = 2
+"""A process just begun may not have its own name yet."""
 
 
-def kind_of(name: str, command: Sequence[str]) -> "Process.Kind.ValueType | None":
-    """What a process is to Chia, by its name and command line; None for any other.
+def kind_of(name: str, command_line: Sequence[str]) -> "Process.Kind.ValueType | None":
+    """What a process is, by its name and command line; None for one that is not watched.
 
-    Chia 2.7.5 names its services `chia_farmer`, `chia_daemon` and so on (setproctitle); madmax and gigahorse are
-    `chia_plot`, `chia_plot_k34`, `cuda_plot_k32`.
+    Chia's services call themselves chia_NAME, or are Python running chia_NAME, start_NAME or `chia run_daemon`.
     """
-    names = [name, *(PurePath(part).name for part in command[:2])]
-    for candidate in names:
-        plain = candidate.removesuffix(".exe")
-        if plain in _KINDS:
-            return _KINDS[plain]
-        if plain.startswith(("chia_plot", "cuda_plot")):
+    words = [name.removesuffix(".exe"), *(word.replace("\\", "/").rpartition("/")[2] for word in command_line[:3])]
+    for word in words:
+        plain = word.removesuffix(".exe").removesuffix(".py")
+        for service, kind in _SERVICES.items():
+            if plain in {f"chia_{service}", f"start_{service}"}:
+                return kind
+        if plain.startswith(_PLOTTERS):
             return Process.PLOTTER
-        if plain.startswith("chia_"):
-            return Process.OTHER
-    words = [PurePath(part).name for part in command[:4]]
-    if "chia" in words and "plots" in words and "create" in words:
-        return Process.PLOTTER
+    bases = [word.replace("\\", "/").rpartition("/")[2] for word in command_line[:4]]
+    if any(base in {"chia", "chia.exe"} for base in bases):
+        if "run_daemon" in command_line[:5]:
+            return Process.DAEMON
+        if "plotters" in command_line[:5] or ("plots" in command_line[:5] and "create" in command_line[:6]):
+            return Process.PLOTTER
     return None
 
 
-class ProcessWatch:
-    """Finds them now and then, and looks at the known ones each time."""
+class Processes:
+    """Finds Chia's processes now and then, and looks at the found ones in between."""
 
     def __init__(self) -> None:
-        """Knows none yet."""
-        self._known: dict[int, tuple[psutil.Process, Process]] = {}
-        self._next_find = 0.0
+        """None found yet."""
+        self._found: dict[int, tuple[psutil.Process, Process]] = {}
+        self._looked_at: dict[int, int] = {}
+        self._io: dict[int, tuple[float, int, int]] = {}
 
-    def look(self, now_seconds: float) -> list[Process]:
-        """All of them. The clock is any that does not jump."""
-        if now_seconds >= self._next_find:
-            self._next_find = now_seconds + FIND_EVERY_SECONDS
-            self._find()
-        seen = []
-        for process_id, (process, _) in list(self._known.items()):
-            entry = _look_at(process, self._known[process_id][1])
-            if entry is None:
-                del self._known[process_id]
-                self._next_find = 0.0
-            else:
-                seen.append(entry)
-        return seen
+    def find(self) -> None:
+        """Looks for processes that were not there before. May take 20 ms of a machine with many."""
+        pids = set(psutil.pids())
+        self._looked_at = {pid: n for pid, n in self._looked_at.items() if pid in pids}
+        for pid in pids:
+            n_looks = self._looked_at.get(pid, 0)
+            if n_looks < _RECHECK_SCANS and pid not in self._found:
+                self._looked_at[pid] = n_looks + 1
+                self._classify(pid)
 
-    def _find(self) -> None:
-        for process in psutil.process_iter():
-            held = self._known.get(process.pid)
-            if held is not None and held[0] == process:
-                continue
-            self._known.pop(process.pid, None)
+    def _classify(self, pid: int) -> None:
+        try:
+            process = psutil.Process(pid)
+            name = process.name()
+            is_candidate = name.lower().startswith((*_MAY_RUN_CHIA, *_PLOTTERS, "start_"))
+            kind = kind_of(name, process.cmdline()) if is_candidate else None
+            if kind is None:
+                return
+            entry = Process(
+                id=pid,
+                name=printable(name),
+                kind=kind,
+                create_time=process.create_time(),
+                executable=_executable(process),
+            )
+            process.cpu_percent(None)
+        except (psutil.Error, OSError):
+            return  # it ended, or is none of ours to see
+        self._found[pid] = (process, entry)
+
+    def look(self, time: float) -> dict[int, Process]:
+        """The found processes as they are now."""
+        alive: dict[int, Process] = {}
+        for pid, (process, entry) in list(self._found.items()):
             try:
-                with process.oneshot():
-                    name = process.name()
-                    # Almost every process is passed over by its name alone, without reading its command line.
-                    command = process.cmdline() if _may_be_chia(name) else []
-                    kind = kind_of(name, command)
-                    if kind is None:
-                        continue
-                    entry = Process(id=process.pid, name=name, kind=kind, create_time=round(process.create_time(), 2))
-                    entry.executable = _executable(process)
-                    process.cpu_percent()
-            except psutil.Error:
-                continue
-            self._known[process.pid] = (process, entry)
+                alive[pid] = self._refreshed(process, entry, time)
+            except (psutil.NoSuchProcess, ProcessLookupError):
+                del self._found[pid]
+                self._io.pop(pid, None)
+                self._looked_at.pop(pid, None)
+            except (psutil.Error, OSError):
+                alive[pid] = entry
+        return alive
 
+    def _refreshed(self, process: psutil.Process, known: Process, time: float) -> Process:
+        entry = Process(
+            id=known.id, name=known.name, kind=known.kind, create_time=known.create_time, executable=known.executable
+        )
+        with process.oneshot():
+            if process.create_time() != known.create_time:
+                raise psutil.NoSuchProcess(known.id)
+            memory = process.memory_info()
+            entry.status = process.status()
+            entry.resident_bytes, entry.virtual_bytes = memory.rss, memory.vms
+            entry.cpu_percent = round(process.cpu_percent(None), 1)
+            self._fill_rates(process, entry, time)
+        return entry
 
-def _may_be_chia(name: str) -> bool:
-    return name.startswith(("chia", "bladebit", "cuda_plot", "python"))
+    def _fill_rates(self, process: psutil.Process, entry: Process, time: float) -> None:
+        try:
+            counters: Any = process.io_counters() if hasattr(process, "io_counters") else None
+        except (psutil.AccessDenied, PermissionError, NotImplementedError):
+            counters = None
+        if counters is None:
+            return
+        before = self._io.get(entry.id)
+        self._io[entry.id] = (time, counters.read_bytes, counters.write_bytes)
+        if before is not None and time > before[0]:
+            elapsed = time - before[0]
+            entry.read_bytes_per_second = three_digits(max(0, counters.read_bytes - before[1]) / elapsed)
+            entry.write_bytes_per_second = three_digits(max(0, counters.write_bytes - before[2]) / elapsed)
 
 
 def _executable(process: psutil.Process) -> str:
     try:
-        return process.exe()
-    except psutil.Error:
+        return printable(process.exe())
+    except (psutil.Error, OSError):
         return ""
-
-
-def _look_at(process: psutil.Process, fixed: Process) -> Process | None:
-    entry = Process()
-    entry.CopyFrom(fixed)
-    try:
-        if not process.is_running():
-            return None
-        with process.oneshot():
-            memory = process.memory_info()
-            entry.resident_bytes, entry.virtual_bytes = memory.rss, memory.vms
-            entry.status = process.status()
-            entry.cpu_percent = round(process.cpu_percent(), 1)
-    except psutil.AccessDenied:
-        return entry
-    except psutil.Error:
-        return None
-    return None if entry.status == psutil.STATUS_ZOMBIE else entry

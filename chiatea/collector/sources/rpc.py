@@ -1,94 +1,120 @@
-"""Chia's RPC: one service, asked over HTTPS with Chia's own certificates."""
+"""Asks one service's RPC over mutual TLS."""
 
 import asyncio
 import json
-import ssl
-from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 
-from chiatea.collector.sources.chia_settings import ChiaSettings
-from chiatea.collector.sources.chia_tls import ClientCertificates
+from chiatea.collector.sources.chia_config import ChiaPlace, Credentials
+from chiatea.collector.sources.untrusted import mapping, printable, text
 
-__all__ = ["RpcAbsentError", "RpcFailedError", "RpcService"]
+__all__ = ["NoServiceError", "RpcClient", "RpcFailedError", "RpcRefusedError"]
 
-LIMIT_SECONDS: Final = 10.0
-"""A farmer that verifies proofs answers late, but not that late."""
-MAX_ANSWER_BYTES: Final = 512 * 1024 * 1024
-"""`get_plots` of 500,000 plots is some 300 MB."""
-
-
-class RpcAbsentError(Exception):
-    """This machine has no such service, or it does not run."""
+_LIMIT_SECONDS: Final = 8.0
+_PARSED_ELSEWHERE_BYTES: Final = 256 * 1024
 
 
 class RpcFailedError(Exception):
-    """The service is there and did not answer as it should; the text is one line for a person."""
+    """The service could not be asked; the text is one line for a person."""
 
 
-class RpcService:
-    """One of Chia's services."""
+class NoServiceError(RpcFailedError):
+    """Nothing listens there, or there are no certificates to ask with."""
 
-    def __init__(self, service: str, chia_root: Path) -> None:
-        """`service` is a name of SERVICES: "farmer", "harvester", "full_node" or "wallet"."""
+
+class RpcRefusedError(RpcFailedError):
+    """It answered that it will not or cannot: a release that does not know the call does so too."""
+
+
+class RpcClient:
+    """One service."""
+
+    def __init__(self, service: str, *, limit_seconds: float = _LIMIT_SECONDS) -> None:
+        """A client that connects when it is first asked."""
         self.service = service
-        self._certificates = ClientCertificates(chia_root, service)
+        self._limit_seconds = limit_seconds
         self._session: aiohttp.ClientSession | None = None
+        self._made_for: object = None
 
-    async def call(
-        self, method: str, settings: ChiaSettings, arguments: dict[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """Asks one question.
-
-        Returns:
-            The answer, whose "success" is true.
+    async def ask(self, place: ChiaPlace, call: str, **arguments: Any) -> dict[str, Any]:
+        """One call's answer.
 
         Raises:
-            RpcAbsentError: when nothing listens, or Chia has no certificates for it here.
-            RpcFailedError: for every other failure.
+            RpcFailedError: or one of its kinds.
         """
+        body, _ = await self.ask_raw(place, call, **arguments)
+        return await parsed(body)
+
+    async def ask_raw(self, place: ChiaPlace, call: str, **arguments: Any) -> tuple[bytes, str]:
+        """One call's answer as it came, and the call's address.
+
+        Raises:
+            RpcFailedError: or one of its kinds.
+        """
+        url = f"https://{place.address(self.service)}/{call}"
         try:
-            context = self._certificates.context()
+            session = await self._session_for(place.credentials[self.service])
+            async with asyncio.timeout(self._limit_seconds), session.post(url, json=arguments) as response:
+                body = await response.read()
+                if response.status != 200:
+                    raise RpcRefusedError(f"{call} was answered with HTTP status {response.status}")
+        except TimeoutError:
+            raise RpcFailedError(f"{call} got no answer within {self._limit_seconds:g} s") from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise RpcFailedError(f"its certificate is not of Chia's own authority: {_reason(error)}") from None
+        except aiohttp.ClientConnectorSSLError as error:
+            raise RpcFailedError(f"no secure connection: {_reason(error)}") from None
+        except aiohttp.ClientConnectorError as error:
+            raise NoServiceError(f"nothing answers there: {_reason(error)}") from None
+        except (aiohttp.ClientError, ValueError) as error:
+            raise RpcFailedError(f"{call} failed: {_reason(error)}") from None
+        return body, url
+
+    async def _session_for(self, credentials: Credentials) -> aiohttp.ClientSession:
+        try:
+            made_for = (credentials, credentials.modified_times())
+            if self._session is None or made_for != self._made_for:
+                context = credentials.context()
+                await self.close()
+                connector = aiohttp.TCPConnector(ssl=context, limit=2, keepalive_timeout=60)
+                self._session = aiohttp.ClientSession(connector=connector)
+                self._made_for = made_for
+        except FileNotFoundError as error:
+            raise NoServiceError(f"{error.filename or credentials.certificate}: there is no such file") from None
         except OSError as error:
-            raise RpcFailedError(f"Chia's certificates cannot be used: {error}") from None
-        if context is None:
-            raise RpcAbsentError
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT_SECONDS))
-        url = f"https://{settings.hostname}:{settings.rpc_ports[self.service]}/{method}"
-        try:
-            async with self._session.post(url, json=arguments or {}, ssl=context) as response:
-                body = await response.content.read(MAX_ANSWER_BYTES)
-                answer = await _parsed(body)
-        except aiohttp.ClientSSLError as error:
-            raise RpcFailedError(f"TLS with Chia failed: {_plain(error)}") from None
-        except aiohttp.ClientConnectorError:
-            raise RpcAbsentError from None
-        except (TimeoutError, aiohttp.ServerTimeoutError):
-            raise RpcFailedError(f"{method}: no answer within {LIMIT_SECONDS:g} s") from None
-        except (aiohttp.ClientError, ssl.SSLError, OSError) as error:
-            raise RpcFailedError(f"{method}: {_plain(error)}") from None
-        except (ValueError, RecursionError):
-            raise RpcFailedError(f"{method}: the answer is no JSON") from None
-        if not isinstance(answer, dict):
-            raise RpcFailedError(f"{method}: the answer is no JSON object")
-        if answer.get("success") is not True:
-            raise RpcFailedError(f"{method}: {_plain(answer.get('error', 'it failed without a reason'))}")
-        return answer
+            raise RpcFailedError(f"{error.filename or credentials.certificate}: {error.strerror or error}") from None
+        return self._session
 
     async def close(self) -> None:
-        """Closes its connections."""
+        """Ends the connection."""
         if self._session is not None:
             await self._session.close()
             self._session = None
 
 
-async def _parsed(body: bytes) -> Any:
-    # A list of 100,000 plots takes half a second to parse: not on the event loop.
-    return json.loads(body) if len(body) < 1 << 18 else await asyncio.to_thread(json.loads, body)
+def _reason(error: BaseException) -> str:
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause) or type(cause).__name__
+    return printable(" ".join(words.split())[:200])
 
 
-def _plain(error: object) -> str:
-    text = " ".join(str(error).split())
-    return text[:200] or type(error).__name__
+async def parsed(body: bytes) -> dict[str, Any]:
+    """An answer's JSON; a large one is parsed in a thread.
+
+    Raises:
+        RpcFailedError: it is no JSON object.
+        RpcRefusedError: it says that the call failed. Its traceback is not for the user.
+    """
+    try:
+        answer = (
+            await asyncio.to_thread(json.loads, body) if len(body) > _PARSED_ELSEWHERE_BYTES else json.loads(body)
+        )
+    except (ValueError, RecursionError):
+        raise RpcFailedError("the answer is no JSON") from None
+    if not isinstance(answer, dict):
+        raise RpcFailedError("the answer is no JSON object")
+    if answer.get("success") is False:
+        reason = text(answer.get("error")) or text(mapping(answer.get("structuredError")).get("message"))
+        raise RpcRefusedError(" ".join((reason or "it said that the call failed").split())[:200])
+    return answer

@@ -1,0 +1,232 @@
+"""This machine's harvester as it sees itself, folded from its RPC, its daemon and its log."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final
+
+from chiatea.collector.lookups import (
+    KEPT_LOOKUPS,
+    ToldOnce,
+    figures_of,
+    median_interval,
+    newest_lookups_as_json,
+    newest_lookups_of,
+)
+from chiatea.collector.notices import Notices, notice_id
+from chiatea.collector.observations import Lookup, PeerLost, PlotFailed, PlotsListed, PlotsRefreshed, SlowPlot
+from chiatea.collector.plots import PlotTotals, totals_of
+from chiatea.collector.sources.untrusted import number
+from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester, HarvesterPlot
+
+__all__ = ["SLOW_LOOKUP_SECONDS", "HarvesterSide"]
+
+SLOW_LOOKUP_SECONDS: Final = 8.0
+"""From here Chia 2.7.5 warns of a lookup (harvester_api.py); older releases warned from 5 s."""
+_SAME_LOOKUP_SECONDS: Final = 1.0
+"""Warnings of single plots whose lookups began this close together are of one lookup."""
+_PLOTS_TOLD_BY_RPC_SECONDS: Final = 600.0
+
+
+class HarvesterSide:
+    """Folds what is told of the harvester into one entry."""
+
+    def __init__(self, notices: Notices, disk_of: Callable[[str], str | None]) -> None:
+        """A harvester of which nothing was told. `disk_of` gives the disk's id of a path."""
+        self.draft = Harvester()
+        self.is_seen = False
+        self.plots: dict[str, HarvesterPlot] = {}
+        self.folders: tuple[str, ...] = ()
+        self._notices = notices
+        self._disk_of = disk_of
+        self._told = ToldOnce()
+        self._newest: deque[tuple[float, float]] = deque(maxlen=KEPT_LOOKUPS)
+        self._slow_starts: deque[float] = deque(maxlen=50)
+        self._counted_until = float("-inf")
+        self._plots_listed_time = float("-inf")
+        self._has_baseline = False
+        self._has_new_lookups = True
+        self.n_plots_told: int | None = None
+        """What a lookup or a refresh last said of the number of plots."""
+
+    def restore(
+        self, entry: Harvester | None, plots: dict[str, HarvesterPlot], memory: dict[str, Any] | None
+    ) -> None:
+        """Goes on from before a restart: from the memory file, else from what the server knew.
+
+        Without memory the log is read from its start again; lookups that the server's counters hold already are then
+        not counted a second time.
+        """
+        if entry is not None:
+            self.draft.CopyFrom(entry)
+            self.draft.is_running = self.draft.is_connected_to_farmer = False
+            self.is_seen = True
+        self.plots = plots
+        self._has_baseline = bool(plots)
+        if memory is not None:
+            self._told.fill(memory.get("told"))
+            self._newest = newest_lookups_of(memory.get("lookups"))
+            self._counted_until = number(memory.get("counted_until")) or float("-inf")
+        elif entry is not None and entry.HasField("last_challenge_time"):
+            self._counted_until = entry.last_challenge_time
+
+    def count_only_newer(self) -> None:
+        """The log is read from its start: what is in it up to the newest known lookup was counted before."""
+        if self.draft.HasField("last_challenge_time"):
+            self._counted_until = max(self._counted_until, self.draft.last_challenge_time)
+
+    def as_json(self) -> dict[str, Any]:
+        """What the entry does not say and must survive a restart."""
+        until = self._counted_until
+        return {
+            "told": self._told.as_json(),
+            "lookups": newest_lookups_as_json(self._newest),
+            "counted_until": until if until > 0 else None,
+        }
+
+    def looked_up(self, lookup: Lookup) -> None:
+        """One lookup, told by the daemon or the log."""
+        self.is_seen = True
+        self.n_plots_told = lookup.n_plots
+        if lookup.time >= self._plots_listed_time + _PLOTS_TOLD_BY_RPC_SECONDS:
+            self.draft.n_plots = lookup.n_plots
+        if not self._told.is_new(lookup):
+            return
+        draft = self.draft
+        self._newest.append((lookup.time, lookup.seconds))
+        self._has_new_lookups = True
+        if lookup.time >= draft.last_challenge_time:
+            draft.last_challenge_time = lookup.time
+            draft.last_challenge_hash = lookup.challenge_prefix
+            draft.last_eligible_plots = lookup.eligible_plots
+            draft.last_proofs = lookup.proofs
+            draft.last_lookup_seconds = lookup.seconds
+        if lookup.time <= self._counted_until:
+            return
+        draft.n_challenges += 1
+        draft.n_eligible_plots += lookup.eligible_plots
+        draft.n_proofs += lookup.proofs
+        if lookup.seconds >= SLOW_LOOKUP_SECONDS:
+            self._count_slow(lookup.time - lookup.seconds)
+        if lookup.proofs:
+            draft.last_proof_time = max(draft.last_proof_time, lookup.time)
+            self._notices.add(_proof_notice(lookup))
+
+    def slow_plot(self, slow: SlowPlot) -> None:
+        """Chia's warning that names the slow plot."""
+        self.is_seen = True
+        notice = ChiaNotice(
+            id=notice_id(ChiaNotice.SLOW_LOOKUP, slow.filepath, slow.time),
+            kind=ChiaNotice.SLOW_LOOKUP,
+            time=slow.time,
+            service="harvester",
+            text=f"a lookup took {slow.seconds:.1f} s",
+            plot_filepath=slow.filepath,
+            lookup_seconds=round(slow.seconds, 5),
+            disk_id=self._disk_of(slow.filepath),
+        )
+        if self._notices.add(notice) and slow.time > self._counted_until:
+            self._count_slow(slow.time - slow.seconds)
+
+    def _count_slow(self, start: float) -> None:
+        if all(abs(start - other) > _SAME_LOOKUP_SECONDS for other in self._slow_starts):
+            self._slow_starts.append(start)
+            self.draft.n_slow_lookups += 1
+
+    def plot_failed(self, failed: PlotFailed) -> None:
+        """A plot that did not open; Chia tries again each 20 minutes, so it is said once a day."""
+        self.is_seen = True
+        self._notices.add(
+            ChiaNotice(
+                id=notice_id(ChiaNotice.PLOT_ERROR, f"{int(failed.time // 86400)}/{failed.filepath}"),
+                kind=ChiaNotice.PLOT_ERROR,
+                time=failed.time,
+                service="harvester",
+                text=failed.reason,
+                plot_filepath=failed.filepath,
+                disk_id=self._disk_of(failed.filepath),
+            )
+        )
+
+    def farmer_lost(self, lost: PeerLost) -> None:
+        """The connection to the farmer ended."""
+        self.is_seen = True
+        self.draft.is_connected_to_farmer = False
+        self._notices.add(
+            ChiaNotice(
+                id=notice_id(ChiaNotice.PEER_LOST, f"harvester/{lost.node_id}", lost.time),
+                kind=ChiaNotice.PEER_LOST,
+                time=lost.time,
+                service="harvester",
+                text=f"the connection to the farmer at {lost.host} closed",
+            )
+        )
+
+    def refreshed(self, told: PlotsRefreshed) -> None:
+        """The log's word of plots that came and went: taken where the RPC does not list them."""
+        self.is_seen = True
+        if told.time >= self._plots_listed_time + _PLOTS_TOLD_BY_RPC_SECONDS:
+            self.draft.n_plots_added += told.n_loaded if self.draft.n_plots else 0
+            self.draft.n_plots_lost += told.n_removed
+            if told.n_plots is not None:
+                self.draft.n_plots = told.n_plots
+
+    def listed(self, told: PlotsListed) -> None:
+        """The harvester's own list."""
+        self.is_seen = True
+        self._plots_listed_time = told.time
+        self.folders = told.folders
+        plots = {plot.id: plot for plot in told.plots}
+        before = {path for path, plot in self.plots.items() if plot.state == HarvesterPlot.LOADED}
+        now = {path for path, plot in plots.items() if plot.state == HarvesterPlot.LOADED}
+        if self._has_baseline:
+            self.draft.n_plots_added += len(now - before)
+            self.draft.n_plots_lost += len(before - now)
+        self._has_baseline = True
+        self.plots = {
+            path: self.plots[path] if self.plots.get(path) == plot else plot for path, plot in plots.items()
+        }
+        _fill_totals(self.draft, totals_of(plots.values()))
+
+    def entry(self, *, is_running: bool) -> Harvester:
+        """The harvester now."""
+        draft = self.draft
+        draft.is_running = is_running
+        if not is_running:
+            draft.is_connected_to_farmer = False
+        if self._has_new_lookups:
+            self._has_new_lookups = False
+            self._fill_figures()
+        return draft
+
+    def _fill_figures(self) -> None:
+        draft = self.draft
+        figures = figures_of(seconds for _, seconds in self._newest)
+        if figures is not None:
+            draft.median_lookup_seconds, draft.p99_lookup_seconds, draft.worst_lookup_seconds = figures
+        interval = median_interval([time for time, _ in self._newest])
+        if interval is not None:
+            draft.seconds_between_challenges = interval
+
+
+def _fill_totals(draft: Harvester, totals: PlotTotals) -> None:
+    draft.n_plots = totals.n_plots
+    draft.n_plots_v1 = totals.n_plots_v1
+    draft.n_plots_v2 = totals.n_plots_v2
+    draft.total_plot_bytes = totals.total_plot_bytes
+    draft.effective_plot_bytes = totals.effective_plot_bytes
+    draft.n_failed_to_open = totals.n_failed_to_open
+    draft.n_not_found = totals.n_not_found
+
+
+def _proof_notice(lookup: Lookup) -> ChiaNotice:
+    subject = f"{lookup.challenge_prefix[:10]}/{lookup.seconds:.5f}"
+    proofs = "1 proof" if lookup.proofs == 1 else f"{lookup.proofs} proofs"
+    return ChiaNotice(
+        id=notice_id(ChiaNotice.PROOF_FOUND, subject),
+        kind=ChiaNotice.PROOF_FOUND,
+        time=lookup.time,
+        service="harvester",
+        text=f"{proofs} found in {lookup.eligible_plots} eligible plots",
+        count=lookup.proofs,
+        lookup_seconds=round(lookup.seconds, 5),
+    )

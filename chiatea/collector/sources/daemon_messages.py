@@ -1,0 +1,125 @@
+"""Messages of Chia's daemon as observations. Pure. The forms are those of Chia 2.7.5, seen on its websocket."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from chiatea.collector.observations import (
+    AnswerGiven,
+    HarvesterRemoved,
+    HarvestersListed,
+    Lookup,
+    Observation,
+    PartialTold,
+    ProofFound,
+    SignagePointSent,
+)
+from chiatea.collector.sources.rpc_answers import connections_of, harvester_of_summary
+from chiatea.collector.sources.untrusted import integer, items, mapping, number, plain_hex
+
+__all__ = ["METRICS", "WALLET_UI", "observation_of_message", "registration"]
+
+METRICS: Final = "metrics"
+WALLET_UI: Final = "wallet_ui"
+_ONLY_FOR_WALLET_UI: Final = frozenset({"get_connections", "failed_partial"})
+"""What `metrics` does not get. Of all that both get, `metrics` is heard."""
+
+
+def registration(service_name: str) -> dict[str, Any]:
+    """The message that registers a client for a service's news."""
+    return {
+        "command": "register_service",
+        "ack": False,
+        "origin": service_name,
+        "destination": "daemon",
+        "request_id": secrets.token_hex(32),
+        "data": {"service": service_name},
+    }
+
+
+def observation_of_message(message: object, registered_as: str, time: float) -> Observation | None:
+    """What one message tells, or None where it tells nothing that is watched.
+
+    Args:
+        message: the JSON as it came.
+        registered_as: the registration that it came to.
+        time: when it came, in UTC seconds.
+    """
+    whole = mapping(message)
+    command, origin, data = whole.get("command"), whole.get("origin"), mapping(whole.get("data"))
+    if not isinstance(command, str) or (registered_as == WALLET_UI) != (command in _ONLY_FOR_WALLET_UI):
+        return None
+    reader = _READERS.get((origin, command)) if isinstance(origin, str) else None
+    return reader(data, time) if reader is not None else None
+
+
+def _lookup(data: Mapping[str, Any], time: float) -> Lookup | None:
+    seconds = number(data.get("time"))
+    challenge = plain_hex(data.get("challenge_hash"))
+    if seconds is None or not challenge:
+        return None
+    return Lookup(
+        time=time,
+        source="chia daemon",
+        challenge_prefix=challenge[:10],
+        eligible_plots=max(0, integer(data.get("eligible_plots")) or 0),
+        proofs=max(0, integer(data.get("found_proofs")) or 0),
+        seconds=max(0.0, round(seconds, 5)),
+        n_plots=max(0, integer(data.get("total_plots")) or 0),
+    )
+
+
+def _signage_point(data: Mapping[str, Any], time: float) -> SignagePointSent | None:
+    point = mapping(data.get("signage_point"))
+    signage_point = plain_hex(point.get("challenge_chain_sp"))
+    if not signage_point:
+        return None
+    missing = items(data.get("missing_signage_points"))
+    index = integer(point.get("signage_point_index")) or 0
+    return SignagePointSent(
+        time=time,
+        challenge_hash=plain_hex(point.get("challenge_hash")),
+        signage_point=signage_point,
+        index=index if 0 <= index <= 64 else 0,
+        difficulty=integer(point.get("difficulty")),
+        n_skipped=max(0, integer(missing[1]) or 0) if len(missing) == 2 else 0,
+    )
+
+
+def _answer(info: Mapping[str, Any], time: float) -> AnswerGiven | None:
+    node_id, signage_point = plain_hex(info.get("node_id")), plain_hex(info.get("signage_point"))
+    if not node_id or not signage_point:
+        return None
+    microseconds = number(info.get("lookup_time"))
+    return AnswerGiven(
+        time=time,
+        node_id=node_id,
+        challenge_hash=plain_hex(info.get("challenge_hash")),
+        signage_point=signage_point,
+        eligible_plots=max(0, integer(info.get("passed_filter")) or 0),
+        proofs=max(0, integer(info.get("proofs")) or 0),
+        seconds=max(0.0, round(microseconds / 1e6, 6)) if microseconds is not None else None,
+    )
+
+
+def _harvester_update(data: Mapping[str, Any], time: float) -> HarvestersListed | None:
+    harvester = harvester_of_summary(data)
+    return HarvestersListed(time, (harvester,), is_all=False) if harvester else None
+
+
+def _harvester_removed(data: Mapping[str, Any], time: float) -> HarvesterRemoved | None:
+    node_id = plain_hex(data.get("node_id"))
+    return HarvesterRemoved(time, node_id) if node_id else None
+
+
+_READERS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], float], Observation | None]]] = {
+    ("chia_harvester", "farming_info"): _lookup,
+    ("chia_farmer", "new_signage_point"): _signage_point,
+    ("chia_farmer", "new_farming_info"): lambda data, time: _answer(mapping(data.get("farming_info")), time),
+    ("chia_farmer", "harvester_update"): _harvester_update,
+    ("chia_farmer", "harvester_removed"): _harvester_removed,
+    ("chia_farmer", "get_connections"): lambda data, time: connections_of(data, "farmer", time),
+    ("chia_farmer", "proof"): lambda _, time: ProofFound(time),
+    ("chia_farmer", "submitted_partial"): lambda _, time: PartialTold(time, is_accepted=True),
+    ("chia_farmer", "failed_partial"): lambda _, time: PartialTold(time, is_accepted=False),
+}

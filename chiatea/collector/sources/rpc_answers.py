@@ -1,0 +1,216 @@
+"""Answers of Chia's RPC as entries. Pure; forms of Chia 2.7.5. What is missing or of a wrong type stays unset."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from chiatea.collector.observations import Connection, ConnectionsTold
+from chiatea.collector.plots import disk_id_of, effective_bytes, k_of_name
+from chiatea.collector.sources.untrusted import boolean, integer, items, mapping, number, plain_hex, text
+from chiatea.protobuf.chia_pb2 import FullNode, HarvesterPlot, HarvesterViewedFromFarmer, Pool, Wallet
+
+__all__ = [
+    "connections_of",
+    "full_node_of",
+    "harvester_of_summary",
+    "harvesters_of",
+    "plots_of",
+    "pools_of",
+    "wallet_balance_of",
+    "wallet_farmed_of",
+    "wallet_sync_of",
+]
+
+_FIRST_V2_SIZE: Final = 128
+"""Chia tells a v2 plot's size as 128 and its strength (PlotParam's byte)."""
+
+
+def _count(value: object) -> int:
+    """A count that some answers give as a number and others as a list."""
+    return len(value) if isinstance(value, list) else max(0, integer(value) or 0)
+
+
+def harvester_of_summary(entry: object) -> HarvesterViewedFromFarmer | None:
+    """One entry of get_harvesters_summary, or a harvester_update; None where it names no node."""
+    told = mapping(entry)
+    connection = mapping(told.get("connection"))
+    node_id = plain_hex(connection.get("node_id"))
+    if not node_id:
+        return None
+    syncing = mapping(told.get("syncing"))
+    return HarvesterViewedFromFarmer(
+        id=node_id,
+        host=text(connection.get("host")) or "",
+        n_plots=_count(told.get("plots")),
+        total_plot_bytes=_count(told.get("total_plot_size")),
+        effective_plot_bytes=_count(told.get("total_effective_plot_size")),
+        n_failed_to_open=_count(told.get("failed_to_open_filenames")),
+        n_no_key=_count(told.get("no_key_filenames")),
+        n_duplicates=_count(told.get("duplicates")),
+        # Every refresh shows for a moment as syncing too; only the first one after a connect matters.
+        is_syncing=syncing.get("initial") is True,
+        n_sync_processed=integer(syncing.get("plot_files_processed")),
+        n_sync_total=integer(syncing.get("plot_files_total")),
+        last_sync_time=number(told.get("last_sync_time")),
+    )
+
+
+def harvesters_of(answer: object) -> tuple[HarvesterViewedFromFarmer, ...]:
+    """The harvesters in get_harvesters_summary's answer."""
+    entries = map(harvester_of_summary, items(mapping(answer).get("harvesters")))
+    return tuple(entry for entry in entries if entry is not None)
+
+
+def connections_of(answer: object, service: str, time: float) -> ConnectionsTold:
+    """get_connections of any service."""
+    return ConnectionsTold(time, service, tuple(_connections(mapping(answer).get("connections"))))
+
+
+def _connections(entries: object) -> Iterator[Connection]:
+    for entry in map(mapping, items(entries)):
+        node_id = plain_hex(entry.get("node_id"))
+        if node_id:
+            yield Connection(
+                node_id=node_id,
+                host=text(entry.get("peer_host")) or "",
+                kind=integer(entry.get("type")) or 0,
+                connected_since=number(entry.get("creation_time")),
+                last_message_time=number(entry.get("last_message_time")),
+            )
+
+
+def pools_of(answer: object) -> tuple[Pool, ...]:
+    """The pools in get_pool_state's answer (farmer.py: pool_state), by launcher id."""
+    pools: dict[str, Pool] = {}
+    for entry in map(mapping, items(mapping(answer).get("pool_state"))):
+        config = mapping(entry.get("pool_config"))
+        launcher_id = plain_hex(config.get("launcher_id"))
+        if launcher_id:
+            pools[launcher_id] = Pool(
+                id=launcher_id,
+                url=text(config.get("pool_url")) or "",
+                current_difficulty=integer(entry.get("current_difficulty")),
+                current_points=integer(entry.get("current_points")),
+                points_found_24h=_points(entry.get("points_found_24h")),
+                points_acknowledged_24h=_points(entry.get("points_acknowledged_24h")),
+                n_errors_24h=_count(entry.get("pool_errors_24h")),
+                n_plots=_count(entry.get("plot_count")),
+            )
+    return tuple(pools.values())
+
+
+def _points(entries: object) -> int | None:
+    """Sums [time, points] pairs."""
+    if not isinstance(entries, list):
+        return None
+    return sum(integer(pair[1]) or 0 for pair in map(items, entries) if len(pair) == 2)
+
+
+def plots_of(answer: object, mount_points: Sequence[str]) -> tuple[HarvesterPlot, ...]:
+    """get_plots of the harvester: loaded plots, and files that did not load."""
+    told = mapping(answer)
+    plots = {plot.id: plot for plot in _loaded_plots(items(told.get("plots")), mount_points)}
+    for key, state in (
+        ("failed_to_open_filenames", HarvesterPlot.FAILED_TO_OPEN),
+        ("not_found_filenames", HarvesterPlot.NOT_FOUND),
+    ):
+        for filepath in filter(None, map(text, items(told.get(key)))):
+            plots[filepath] = HarvesterPlot(
+                id=filepath,
+                state=state,
+                plot_version=2 if filepath.endswith((".plot2", ".gplot")) else 1,
+                k=k_of_name(filepath),
+                disk_id=disk_id_of(filepath, mount_points),
+            )
+    return tuple(plots.values())
+
+
+def _loaded_plots(entries: Sequence[object], mount_points: Sequence[str]) -> Iterator[HarvesterPlot]:
+    disk_of_folder: dict[str, str | None] = {}
+    for entry in map(mapping, entries):
+        filepath = text(entry.get("filename"))
+        if filepath is None:
+            continue
+        folder = filepath.rpartition("/")[0]
+        if folder not in disk_of_folder:
+            disk_of_folder[folder] = disk_id_of(filepath, mount_points)
+        size = integer(entry.get("size"))
+        is_v2 = size is not None and size >= _FIRST_V2_SIZE
+        version = 2 if is_v2 else 1
+        k = k_of_name(filepath) if is_v2 or size is None else size
+        k = k if k is not None and 0 < k < _FIRST_V2_SIZE else None
+        compression = integer(entry.get("compression_level")) or 0
+        yield HarvesterPlot(
+            id=filepath,
+            plot_id=plain_hex(entry.get("plot_id")) or None,
+            state=HarvesterPlot.LOADED,
+            plot_version=version,
+            k=k,
+            strength=min(size - _FIRST_V2_SIZE, 127) if is_v2 and size is not None else None,
+            compression_level=compression if 0 <= compression < 1000 else 0,
+            file_bytes=_count(entry.get("file_size")),
+            effective_bytes=effective_bytes(version, k) if k is not None else None,
+            plot_public_key=plain_hex(entry.get("plot_public_key")) or None,
+            pool_public_key=plain_hex(entry.get("pool_public_key")) or None,
+            pool_contract_puzzle_hash=plain_hex(entry.get("pool_contract_puzzle_hash")) or None,
+            modified_time=number(entry.get("time_modified")) or 0.0,
+            disk_id=disk_of_folder[folder],
+        )
+
+
+def full_node_of(answer: object) -> FullNode:
+    """get_blockchain_state of the full node."""
+    state = mapping(mapping(answer).get("blockchain_state"))
+    sync, peak = mapping(state.get("sync")), mapping(state.get("peak"))
+    return FullNode(
+        is_synced=boolean(sync.get("synced")),
+        is_syncing=boolean(sync.get("sync_mode")),
+        peak_height=integer(peak.get("height")),
+        sync_tip_height=integer(sync.get("sync_tip_height")),
+        sync_progress_height=integer(sync.get("sync_progress_height")),
+        peak_time=number(peak.get("timestamp")),
+        difficulty=integer(state.get("difficulty")),
+        netspace_bytes=_positive(state.get("space")),
+        average_block_seconds=_positive(state.get("average_block_time")),
+        mempool_size=integer(state.get("mempool_size")),
+        sub_slot_iters=integer(state.get("sub_slot_iters")),
+    )
+
+
+def _positive(value: object) -> float | None:
+    as_number = number(value)
+    return as_number if as_number is not None and as_number > 0 else None
+
+
+def wallet_sync_of(answers: Mapping[str, Any]) -> Wallet:
+    """get_sync_status, get_height_info and get_wallets, by call."""
+    sync = mapping(answers.get("get_sync_status"))
+    height = mapping(answers.get("get_height_info"))
+    return Wallet(
+        is_synced=boolean(sync.get("synced")),
+        is_syncing=boolean(sync.get("syncing")),
+        height=integer(height.get("height")),
+        n_wallets=len(items(mapping(answers.get("get_wallets")).get("wallets"))),
+    )
+
+
+def wallet_balance_of(answer: object) -> Wallet:
+    """get_wallet_balance."""
+    balance = mapping(mapping(answer).get("wallet_balance"))
+    return Wallet(
+        confirmed_balance_mojo=integer(balance.get("confirmed_wallet_balance")),
+        unconfirmed_balance_mojo=integer(balance.get("unconfirmed_wallet_balance")),
+        spendable_balance_mojo=integer(balance.get("spendable_balance")),
+    )
+
+
+def wallet_farmed_of(answer: object) -> Wallet:
+    """get_farmed_amount."""
+    farmed = mapping(answer)
+    return Wallet(
+        farmed_mojo=integer(farmed.get("farmed_amount")),
+        farmer_reward_mojo=integer(farmed.get("farmer_reward_amount")),
+        pool_reward_mojo=integer(farmed.get("pool_reward_amount")),
+        fee_mojo=integer(farmed.get("fee_amount")),
+        last_height_farmed=integer(farmed.get("last_height_farmed")),
+        last_time_farmed=number(farmed.get("last_time_farmed")),
+    )
