@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
@@ -101,6 +101,7 @@ def certificate_for(key_bytes: bytes, common_names: Iterable[str], *, now: float
     """
     names = tuple(common_names)
     key = _loaded_key(key_bytes)
+    alternative_names = _alternative_names(names)
     common_name = names[0] if names and len(names[0]) <= _MAX_COMMON_NAME else SERVER_NAME
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     begin = dt.datetime.fromtimestamp(int(now) - _DAY_SECONDS, dt.UTC)
@@ -114,7 +115,7 @@ def certificate_for(key_bytes: bytes, common_names: Iterable[str], *, now: float
         .not_valid_before(begin)
         .not_valid_after(begin + dt.timedelta(days=valid_days + 1))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(_alternative_names(names)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(alternative_names), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(key_id, critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False)
@@ -149,14 +150,19 @@ def check_pair(cert_bytes: bytes, key_bytes: bytes, *, now: float | None = None)
         now: UTC seconds since the epoch; None: this machine's clock.
 
     Raises:
-        CertificateError: when either is not what it should be, the key is another one's, or the certificate's time
-            has not come or is over.
+        CertificateError: when either is not what it should be or damaged, the key is another one's, or the
+            certificate's time has not come or is over.
     """
     certificate = _loaded_certificate(cert_bytes)
     if _public_bytes(certificate.public_key()) != _public_bytes(_loaded_key(key_bytes).public_key()):
         raise CertificateError(
             "the certificate does not belong to the key", f"put back the one that does, or {_NEW_PAIR}"
         )
+    if certificate.issuer == certificate.subject:
+        try:
+            certificate.verify_directly_issued_by(certificate)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            raise CertificateError("the certificate is damaged: its signature does not fit it", _NEW_PAIR) from None
     at = dt.datetime.fromtimestamp(time.time() if now is None else now, dt.UTC)
     if at > certificate.not_valid_after_utc:
         day = certificate.not_valid_after_utc.date()
@@ -204,7 +210,7 @@ def _loaded_certificate(cert_bytes: bytes) -> x509.Certificate:
         # Both are parsed only when they are asked for: what cannot be parsed is found here.
         certificate.public_key()
         certificate.extensions  # noqa: B018
-    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension):
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise CertificateError(
             "the certificate is no PEM certificate",
             "it begins with -----BEGIN CERTIFICATE-----; copy it from the server's machine again",
