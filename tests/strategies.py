@@ -80,7 +80,7 @@ def entries(draw: st.DrawFn, topic: Topic, n_ids: int = 4) -> Any:
     """Any entry of a topic, of few ids so that two of them meet."""
     # Most of an entry is noise to what handles whole entries: a few of its fields are enough.
     entry: Any = topic.message_class()
-    for field in draw(st.lists(st.sampled_from(entry.DESCRIPTOR.fields), max_size=3)):
+    for field in draw(st.lists(st.sampled_from(list(entry.DESCRIPTOR.fields)), max_size=3)):
         if not field.is_repeated:
             setattr(entry, field.name, draw(_value(field)))
     if topic.is_repeated:
