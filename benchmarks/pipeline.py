@@ -24,7 +24,7 @@ from chiatea.protobuf.computer_info_pb2 import UPDATE, UpdateEvent
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.monitoring_service_pb2 import EventBatch, ReporterHello, ReporterMessage
 from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringStub
-from chiatea.security.first_use import create_missing
+from chiatea.security.first_use import SecurityFiles, create_missing
 from chiatea.server.database.schema import TABLES, create_statements, stored_row
 from chiatea.wire.channel import Server, open_channel, server_of
 
@@ -142,10 +142,7 @@ def made_config(folder: Path) -> Config:
     config = load(filepath)
     auth = config.monitoring.auth
     create_missing(
-        key_filepath=auth.key_filepath,
-        cert_filepath=auth.cert_filepath,
-        token_hashes_filepath=auth.token_hashes_filepath,
-        token_folder=config.folder,
+        SecurityFiles(auth.key_filepath, auth.cert_filepath, auth.token_hashes_filepath, config.folder), now=time.time()
     )
     return config
 

@@ -1,10 +1,11 @@
 """`chia-tea certs`."""
 
+import time
 from pathlib import Path
 
 import click
 
-from chiatea.cli.options import config_option, load_config
+from chiatea.cli.options import config_option, load_config, security_files
 
 __all__ = ["certs"]
 
@@ -31,14 +32,10 @@ def create(config_filepath: Path | None, common_names: tuple[str, ...], force: b
     server.cert and viewer.token (or operator.token) to those where somebody looks.
     """
     config = load_config(config_filepath)
-    from datetime import UTC, datetime  # noqa: PLC0415
-
     from chiatea.security.certificates import create_certificate  # noqa: PLC0415
-    from chiatea.security.first_use import create_missing_tokens  # noqa: PLC0415
+    from chiatea.security.first_use import create_missing  # noqa: PLC0415
 
-    auth = config.monitoring.auth
-    now = datetime.now(UTC)
-    create_certificate(auth.key_filepath, auth.cert_filepath, common_names, now=now, overwrite=force)
-    made = create_missing_tokens(auth.token_hashes_filepath, config.folder)
-    for filepath in (auth.key_filepath, auth.cert_filepath, *made):
+    files, now = security_files(config), time.time()
+    create_certificate(files.key_filepath, files.cert_filepath, common_names, now=now, overwrite=force)
+    for filepath in (files.key_filepath, files.cert_filepath, *create_missing(files, now=now)):
         click.echo(filepath)

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from chiatea.config import Config
+    from chiatea.security.first_use import SecurityFiles
 
 __all__ = [
     "address_option",
@@ -15,6 +16,7 @@ __all__ = [
     "debug_option",
     "json_option",
     "load_config",
+    "security_files",
     "until_stdin_closes_option",
 ]
 
@@ -67,6 +69,14 @@ def _checked_address(_: click.Context, __: click.Parameter, value: str | None) -
     if not separator or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
         raise click.BadParameter(f"{value!r} is not HOST:PORT, as in localhost:43200")
     return value
+
+
+def security_files(config: "Config") -> "SecurityFiles":
+    """Where the server's key, certificate and tokens are."""
+    from chiatea.security.first_use import SecurityFiles  # noqa: PLC0415
+
+    auth = config.monitoring.auth
+    return SecurityFiles(auth.key_filepath, auth.cert_filepath, auth.token_hashes_filepath, config.folder)
 
 
 def load_config(filepath: Path | None, *, check_folders: bool = False) -> "Config":

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chiatea.cli.options import config_option, load_config
+from chiatea.cli.options import config_option, load_config, security_files
 from chiatea.cli.running import run_service, set_up_logs
 from chiatea.cli.tui import DASHBOARD_TOKENS, require_terminal
 
@@ -33,13 +34,7 @@ def up(config_filepath: Path | None, headless: bool) -> None:
         require_terminal()
     from chiatea.security.first_use import create_missing  # noqa: PLC0415
 
-    auth = config.monitoring.auth
-    create_missing(
-        key_filepath=auth.key_filepath,
-        cert_filepath=auth.cert_filepath,
-        token_hashes_filepath=auth.token_hashes_filepath,
-        token_folder=config.folder,
-    )
+    create_missing(security_files(config), now=time.time())
     options = ["--config", str(config_filepath.absolute())] if config_filepath is not None else []
     if "--debug" in sys.argv:
         options.append("--debug")

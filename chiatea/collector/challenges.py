@@ -190,9 +190,7 @@ class Challenges:
         """Takes over a missed challenge that was counted before a restart."""
         self.missed[missed.node_id, missed.point.signage_point] = missed
 
-    def _miss(
-        self, node_id: str, debt: HarvesterDebt, point: Point, *, late_answer_time: float | None = None
-    ) -> None:
+    def _miss(self, node_id: str, debt: HarvesterDebt, point: Point, *, late_answer_time: float | None = None) -> None:
         debt.n_missed += 1
         self.missed[node_id, point.signage_point] = Missed(node_id, point, late_answer_time)
         while len(self.missed) > _KEPT_MISSED:

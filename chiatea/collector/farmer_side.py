@@ -35,9 +35,7 @@ _DESCRIBED: Final = (
 _DESCRIBED_OPTIONAL: Final = ("n_sync_processed", "n_sync_total", "last_sync_time")
 
 
-def expected_seconds_to_win(
-    effective_bytes: float, netspace_bytes: float, block_seconds: float | None
-) -> float | None:
+def expected_seconds_to_win(effective_bytes: float, netspace_bytes: float, block_seconds: float | None) -> float | None:
     """Mean time to the next block of ours: netspace over our share of it, times the time between blocks."""
     if effective_bytes <= 0 or netspace_bytes <= 0:
         return None

@@ -48,9 +48,7 @@ class HarvesterSide:
         self.n_plots_told: int | None = None
         """What a lookup or a refresh last said of the number of plots."""
 
-    def restore(
-        self, entry: Harvester | None, plots: dict[str, HarvesterPlot], memory: dict[str, Any] | None
-    ) -> None:
+    def restore(self, entry: Harvester | None, plots: dict[str, HarvesterPlot], memory: dict[str, Any] | None) -> None:
         """Goes on from before a restart: from the memory file, else from what the server knew.
 
         Without memory the log is read from its start again; lookups that the server's counters hold already are then
@@ -182,9 +180,7 @@ class HarvesterSide:
             self.draft.n_plots_added += len(now - before)
             self.draft.n_plots_lost += len(before - now)
         self._has_baseline = True
-        self.plots = {
-            path: self.plots[path] if self.plots.get(path) == plot else plot for path, plot in plots.items()
-        }
+        self.plots = {path: self.plots[path] if self.plots.get(path) == plot else plot for path, plot in plots.items()}
         _fill_totals(self.draft, totals_of(plots.values()))
 
     def entry(self, *, is_running: bool) -> Harvester:

@@ -36,9 +36,7 @@ class NodeSide:
         self._notices = notices
         self._last_point: tuple[float, int] | None = None
 
-    def restore(
-        self, full_node: FullNode | None, wallet: Wallet | None, last_point: tuple[float, int] | None
-    ) -> None:
+    def restore(self, full_node: FullNode | None, wallet: Wallet | None, last_point: tuple[float, int] | None) -> None:
         """Goes on from before a restart."""
         if full_node is not None:
             self.full_node.CopyFrom(full_node)

@@ -181,9 +181,7 @@ class Watch:
         """Position and counters are taken at one moment, between two slices of the log."""
         if self._memory_question.is_unanswered:
             return
-        self._memory_text = memory_text(
-            {"log": self._log.as_json(), "watchdog": self._watchdog.as_json(self._clock())}
-        )
+        self._memory_text = memory_text({"log": self._log.as_json(), "watchdog": self._watchdog.as_json(self._clock())})
         try:
             await self._memory_question.answer(_MEMORY_LIMIT_SECONDS)
             self._is_memory_failing = False

@@ -8,6 +8,7 @@ A *topic* is one case of `UpdateEvent`: one kind of thing that machines report.
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -55,7 +56,7 @@ class ColumnKind(Enum):
     TEXT = "text"
     BYTES = "bytes"
     JSON = "json"
-    """A repeated field inside an entry."""
+    """A repeated field or a map inside an entry."""
 
 
 _KINDS: Final = {
@@ -68,6 +69,17 @@ _KINDS: Final = {
     FieldDescriptor.TYPE_STRING: ColumnKind.TEXT,
     FieldDescriptor.TYPE_BYTES: ColumnKind.BYTES,
 }
+
+
+_ID_TYPES: Final = frozenset(
+    {
+        FieldDescriptor.TYPE_STRING,
+        FieldDescriptor.TYPE_INT32, FieldDescriptor.TYPE_SINT32, FieldDescriptor.TYPE_SFIXED32,
+        FieldDescriptor.TYPE_INT64, FieldDescriptor.TYPE_SINT64, FieldDescriptor.TYPE_SFIXED64,
+        FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_FIXED32,
+    }
+)  # fmt: skip
+"""What an `id` may be: all that SQLite's signed integers hold, or text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +158,11 @@ def columns_of(descriptor: Descriptor, path: tuple[str, ...] = (), numbers: tupl
         enum = _enum_table(field.enum_type) if field.enum_type is not None else None
         is_optional = field.has_presence or len(path) > 0
         columns.append(Column("_".join(field_path), kind, is_optional, field_path, field_numbers, enum))
-    names = [column.name for column in columns]
-    if not path and len(set(names)) != len(names):
-        raise ValueError(f"two fields of {descriptor.full_name} make the same column: {sorted(names)}")
+    # SQLite does not tell "Name" from "name".
+    names = Counter(column.name.lower() for column in columns)
+    twice = sorted(name for name, count in names.items() if count > 1)
+    if not path and twice:
+        raise ValueError(f"two fields of {descriptor.full_name} make the same column: {twice}")
     return tuple(columns)
 
 
@@ -158,23 +172,30 @@ def topics_between(state: Descriptor, event: Descriptor) -> dict[str, Topic]:
     Raises:
         ValueError: when a case and a field do not pair off, or a repeated topic has no usable `id`.
     """
-    fields = {field.message_type.full_name: field for field in state.fields if field.message_type}
+    fields: dict[str, FieldDescriptor] = {}
+    for field in state.fields:
+        if field.message_type is not None:
+            name = field.message_type.full_name
+            if fields.setdefault(name, field) is not field:
+                raise ValueError(f"two fields of {state.name} are of type {name}: which case is whose?")
     topics: dict[str, Topic] = {}
     for case in event.oneofs[0].fields:
         message = case.message_type
         if message is None:
             raise ValueError(f"{event.name}.{case.name} is no message")
-        field = fields.pop(message.full_name, None)
-        if field is None:
+        state_field = fields.pop(message.full_name, None)
+        if state_field is None:
             raise ValueError(f"{event.name}.{case.name} has no field of its own in {state.name}")
         identity = message.fields_by_name.get("id")
-        if field.is_repeated and (identity is None or identity.is_repeated or identity.message_type is not None):
-            raise ValueError(f"{message.name} is repeated in {state.name} and needs an `id`")
+        if state_field.is_repeated and not _is_usable_id(identity):
+            raise ValueError(
+                f"{message.name} is repeated in {state.name} and needs an `id`: text or an integer, never untold"
+            )
         topics[case.name] = Topic(
             name=case.name,
             message_name=message.name,
-            state_field=field.name,
-            is_repeated=field.is_repeated,
+            state_field=state_field.name,
+            is_repeated=state_field.is_repeated,
             id_is_text=identity is not None and identity.type == FieldDescriptor.TYPE_STRING,
             columns=columns_of(message),
             message_class=GetMessageClass(message),
@@ -182,6 +203,10 @@ def topics_between(state: Descriptor, event: Descriptor) -> dict[str, Topic]:
     if fields:
         raise ValueError(f"{sorted(fields)} of {state.name} have no case in {event.name}")
     return topics
+
+
+def _is_usable_id(field: FieldDescriptor | None) -> bool:
+    return field is not None and field.type in _ID_TYPES and not field.is_repeated and not field.has_presence
 
 
 TOPICS: Final = MappingProxyType(topics_between(ComputerInfo.DESCRIPTOR, UpdateEvent.DESCRIPTOR))
@@ -212,7 +237,7 @@ def entry_of(event: UpdateEvent, topic: Topic) -> Message:
 
 def _list_as_json(message: Any, field_name: str) -> str:
     alone = type(message)()
-    getattr(alone, field_name).extend(getattr(message, field_name))
+    getattr(alone, field_name).MergeFrom(getattr(message, field_name))
     as_json = MessageToDict(alone, preserving_proto_field_name=True)
     return json.dumps(as_json.get(field_name, []), ensure_ascii=False)
 
@@ -252,16 +277,20 @@ def filled_from_row(message: Any, columns: Iterable[Column], row: Iterable[Any])
             target.SetInParent()
         leaf = column.path[-1]
         if column.kind is ColumnKind.JSON:
-            ParseDict({leaf: json.loads(value)}, target, ignore_unknown_fields=True)
+            if told := json.loads(value):
+                ParseDict({leaf: told}, target, ignore_unknown_fields=True)
         elif column.kind is ColumnKind.BOOLEAN:
             setattr(target, leaf, bool(value))
         else:
             setattr(target, leaf, value)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, enum: Any) -> Any:
     if isinstance(value, Message):
         return as_dict(value)
+    if enum is not None:
+        named = enum.values_by_number.get(value)
+        return named.name if named is not None else value
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):
@@ -277,14 +306,14 @@ def as_dict(message: Message) -> dict[str, Any]:
     """
     plain: dict[str, Any] = {}
     for field in message.DESCRIPTOR.fields:
-        if field.is_repeated:
-            plain[field.name] = [_plain(item) for item in getattr(message, field.name)]
+        value = getattr(message, field.name)
+        if field.message_type is not None and field.message_type.GetOptions().map_entry:
+            of_value = field.message_type.fields_by_name["value"].enum_type
+            plain[field.name] = {str(key): _plain(value[key], of_value) for key in value}
+        elif field.is_repeated:
+            plain[field.name] = [_plain(item, field.enum_type) for item in value]
         elif field.has_presence and not message.HasField(field.name):
             plain[field.name] = None
-        elif field.enum_type is not None:
-            number = getattr(message, field.name)
-            named = field.enum_type.values_by_number.get(number)
-            plain[field.name] = named.name if named is not None else number
         else:
-            plain[field.name] = _plain(getattr(message, field.name))
+            plain[field.name] = _plain(value, field.enum_type)
     return plain

@@ -1,29 +1,56 @@
-"""The server's key and certificate.
+"""The server's key and certificate: making them, checking them, and the name to expect in them.
 
-A client is given the certificate itself and trusts nothing else, so no authority is needed, and the name in the
-certificate need not be the address that a client happens to use.
+The certificate signs itself and clients pin it: they trust this one and nothing else, so there is no authority to
+run and none to be fooled by. (`read_private_file` is here too, as keys are read with it.)
 """
 
+import datetime as dt
 import hashlib
 import ipaddress
+import re
 import socket
-from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from chiatea.errors import CertificateError
-from chiatea.security.private_files import write_file
+from chiatea.security.private_files import PRIVATE, PUBLIC, read_private_file, read_public_file, write_file
 
-__all__ = ["check_pair", "create_certificate", "fingerprint", "server_name_of"]
+__all__ = [
+    "SERVER_NAME",
+    "certificate_for",
+    "check_pair",
+    "create_certificate",
+    "fingerprint",
+    "new_key",
+    "read_private_file",
+    "read_public_file",
+    "server_name_of",
+]
 
-OWN_NAME: Final = "chia-tea"
-VALID_DAYS: Final = 3650
+SERVER_NAME: Final = "chia-tea"
+"""A name that every certificate made here holds."""
+
+_ALWAYS: Final = ("localhost", "127.0.0.1", "::1")
+_DNS_NAME: Final = re.compile(r"(?=.{1,253}\Z)(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?")
+_MAX_COMMON_NAME: Final = 64
+_DAY_SECONDS: Final = 86400
+_NEW_PAIR: Final = "move the key and the certificate away and run `chia-tea certs create`"
 
 
 def create_certificate(
@@ -31,118 +58,177 @@ def create_certificate(
     cert_filepath: Path,
     common_names: Iterable[str],
     *,
-    now: datetime,
-    valid_days: int = VALID_DAYS,
+    now: float,
+    valid_days: int = 3650,
     overwrite: bool = False,
 ) -> None:
-    """Makes a key (EC P-256, mode 0600) and a certificate that it signs itself.
+    """Writes a new key (0600) and a certificate for it (0644) that signs itself.
 
     Args:
         key_filepath: where the key goes.
         cert_filepath: where the certificate goes.
-        common_names: host names and IP addresses of the server, beside this machine's own.
-        now: the first moment in which the certificate is valid, less a day for clocks that are behind.
-        valid_days: days until it ends.
+        common_names: host names and IP addresses of the server; those of this machine are added.
+        now: UTC seconds since the epoch.
+        valid_days: how long the certificate is good for.
         overwrite: whether files that are there are replaced.
 
     Raises:
-        CertificateError: when a name cannot stand in a certificate, or a file is there or cannot be written.
+        CertificateError: when a file is there already, cannot be written, or a name is none.
     """
-    for filepath in (key_filepath, cert_filepath):
-        if filepath.exists() and not overwrite:
+    names = tuple(common_names)
+    for path in (key_filepath, cert_filepath):
+        if not overwrite and path.exists():
             raise CertificateError(
-                f"{filepath}: is there already",
-                "with another key every client needs the new server.cert; --force replaces it",
+                f"{path}: is there already", "move it away first; every client needs the new certificate then"
             )
-    names = list(dict.fromkeys([*common_names, OWN_NAME, "localhost", "127.0.0.1", "::1", socket.gethostname()]))
+    key = new_key()
+    certificate = certificate_for(key, names, now=now, valid_days=valid_days)
+    write_file(key_filepath, key, mode=PRIVATE, overwrite=overwrite)
+    write_file(cert_filepath, certificate, mode=PUBLIC, overwrite=overwrite)
+
+
+def new_key() -> bytes:
+    """A new key on the curve P-256, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
-    certificate = (
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def certificate_for(key_bytes: bytes, common_names: Iterable[str], *, now: float, valid_days: int = 3650) -> bytes:
+    """A certificate as PEM that the key signs for itself, good from one day before `now` (UTC seconds).
+
+    Raises:
+        CertificateError: when the key cannot be used or a name is none.
+    """
+    names = tuple(common_names)
+    key = _loaded_key(key_bytes)
+    alternative_names = _alternative_names(names)
+    common_name = names[0] if names and len(names[0]) <= _MAX_COMMON_NAME else SERVER_NAME
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    begin = dt.datetime.fromtimestamp(int(now) - _DAY_SECONDS, dt.UTC)
+    key_id = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=valid_days))
-        .add_extension(x509.SubjectAlternativeName(list(_alternative_names(names))), critical=False)
+        .not_valid_before(begin)
+        .not_valid_after(begin + dt.timedelta(days=valid_days + 1))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.SubjectAlternativeName(alternative_names), critical=False)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .sign(key, hashes.SHA256())
+        .add_extension(key_id, critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(key_id), critical=False)
     )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    write_file(key_filepath, private, mode=0o600)
-    write_file(cert_filepath, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
-def _alternative_names(names: Iterable[str]) -> Iterator[x509.GeneralName]:
-    for name in names:
-        try:
-            yield x509.IPAddress(ipaddress.ip_address(name))
-            continue
-        except ValueError:
-            pass
-        if not name or not name.isascii() or any(c.isspace() or c in "/:@\\" for c in name) or len(name) > 253:
-            raise CertificateError(
-                f"{name!r} cannot be in a certificate", "--common-name takes a host name or an IP address"
-            )
-        yield x509.DNSName(name)
+def _alternative_names(names: tuple[str, ...]) -> list[x509.GeneralName]:
+    host = socket.gethostname()
+    of_this_machine = (host,) if _DNS_NAME.fullmatch(host) else ()
+    unique = dict.fromkeys(_general_name(name) for name in (*names, *of_this_machine, *_ALWAYS, SERVER_NAME))
+    return list(unique)
 
 
-def _parsed(certificate: bytes) -> x509.Certificate:
+def _general_name(name: str) -> x509.GeneralName:
     try:
-        return x509.load_pem_x509_certificate(certificate)
+        return x509.IPAddress(ipaddress.ip_address(name.strip("[]")))
     except ValueError:
-        raise CertificateError("this is no certificate in PEM form", "copy server.cert from the server again") from None
+        if _DNS_NAME.fullmatch(name) is None:
+            raise CertificateError(
+                f"{name!r} is no host name and no IP address", "write it as farm.example.org or 192.168.1.10"
+            ) from None
+        return x509.DNSName(name)
 
 
-def check_pair(certificate: bytes, key: bytes, *, now: datetime | None = None) -> None:
-    """Makes sure that a certificate and a key (PEM) can serve.
+def check_pair(cert_bytes: bytes, key_bytes: bytes, *, now: float | None = None) -> None:
+    """Looks whether a server can use a certificate and a key together.
 
-    Raises:
-        CertificateError: when one of them is none, they do not belong together, or the certificate has ended.
-    """
-    parsed = _parsed(certificate)
-    try:
-        private = serialization.load_pem_private_key(key, password=None)
-    except (ValueError, TypeError):
-        raise CertificateError("the key is no private key in PEM form without a password", "make a new pair") from None
-    spki = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    if private.public_key().public_bytes(*spki) != parsed.public_key().public_bytes(*spki):
-        raise CertificateError(
-            "the certificate does not fit the key", "put back the pair, or `chia-tea certs create --force`"
-        )
-    if parsed.not_valid_after_utc < (now or datetime.now(UTC)):
-        raise CertificateError(
-            f"the certificate ended on {parsed.not_valid_after_utc:%Y-%m-%d}", "`chia-tea certs create --force`"
-        )
-
-
-def server_name_of(certificate: bytes) -> str | None:
-    """The name to expect of a server that is known by its own certificate; None for an authority's certificate.
+    Args:
+        cert_bytes: the certificate as PEM; the first one, where it is a chain.
+        key_bytes: the key as PEM.
+        now: UTC seconds since the epoch; None: this machine's clock.
 
     Raises:
-        CertificateError: when this is no certificate.
+        CertificateError: when either is not what it should be or damaged, the key is another one's, or the
+            certificate's time has not come or is over.
     """
-    parsed = _parsed(certificate)
+    certificate = _loaded_certificate(cert_bytes)
+    if _public_bytes(certificate.public_key()) != _public_bytes(_loaded_key(key_bytes).public_key()):
+        raise CertificateError(
+            "the certificate does not belong to the key", f"put back the one that does, or {_NEW_PAIR}"
+        )
+    if certificate.issuer == certificate.subject:
+        try:
+            certificate.verify_directly_issued_by(certificate)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            raise CertificateError("the certificate is damaged: its signature does not fit it", _NEW_PAIR) from None
+    at = dt.datetime.fromtimestamp(time.time() if now is None else now, dt.UTC)
+    if at > certificate.not_valid_after_utc:
+        day = certificate.not_valid_after_utc.date()
+        raise CertificateError(f"the certificate expired on {day}", _NEW_PAIR)
+    if at < certificate.not_valid_before_utc:
+        day = certificate.not_valid_before_utc.date()
+        raise CertificateError(f"the certificate is good from {day} only", "is this machine's clock right?")
+
+
+def server_name_of(cert_bytes: bytes) -> str | None:
+    """The name to expect of a server whose own certificate is pinned, by whatever address it is reached.
+
+    Only the holder of the key can show that certificate, so its own name is as good as the address. None for the
+    certificate of an authority, which signs many servers' and says nothing of their names, and for one without names.
+
+    Raises:
+        CertificateError: when it is no certificate.
+    """
+    certificate = _loaded_certificate(cert_bytes)
+    extensions = certificate.extensions
     try:
-        if parsed.extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
+        if extensions.get_extension_for_class(x509.BasicConstraints).value.ca:
             return None
-        names = parsed.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        pass
+    try:
+        names = extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return None
-    dns_names = names.get_values_for_type(x509.DNSName)
-    return OWN_NAME if OWN_NAME in dns_names else next(iter(dns_names), None)
+    return next((name for name in names.get_values_for_type(x509.DNSName) if "*" not in name), None)
 
 
-def fingerprint(certificate: bytes) -> str:
-    """SHA-256 of the certificate's public key, in hex: what stays when the certificate is renewed for its key.
+def fingerprint(cert_bytes: bytes) -> str:
+    """SHA-256, in hex, of a certificate's public key: the same for every certificate of one key.
 
     Raises:
-        CertificateError: when this is no certificate.
+        CertificateError: when it is no certificate.
     """
-    public_key = _parsed(certificate).public_key()
-    spki = public_key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(spki).hexdigest()
+    return hashlib.sha256(_public_bytes(_loaded_certificate(cert_bytes).public_key())).hexdigest()
+
+
+def _loaded_certificate(cert_bytes: bytes) -> x509.Certificate:
+    try:
+        certificate = x509.load_pem_x509_certificate(cert_bytes)
+        # Both are parsed only when they are asked for: what cannot be parsed is found here.
+        certificate.public_key()
+        certificate.extensions  # noqa: B018
+    except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        raise CertificateError(
+            "the certificate is no PEM certificate",
+            "it begins with -----BEGIN CERTIFICATE-----; copy it from the server's machine again",
+        ) from None
+    return certificate
+
+
+def _loaded_key(key_bytes: bytes) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+    try:
+        key = load_pem_private_key(key_bytes, password=None)
+    except TypeError:
+        raise CertificateError("the key is encrypted", "a service cannot ask for its password: decrypt it") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise CertificateError("the key is no PEM key", f"put the right one back, or {_NEW_PAIR}") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise CertificateError("the key is neither EC nor RSA", _NEW_PAIR)
+    return key
+
+
+def _public_bytes(key: CertificatePublicKeyTypes) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -15,7 +15,7 @@ from chiatea.config import Config
 from chiatea.errors import CertificateError, ConfigurationError
 from chiatea.protobuf.monitoring_service_pb2_grpc import add_MonitoringServicer_to_server
 from chiatea.security.certificates import check_pair
-from chiatea.security.private_files import read_private_file
+from chiatea.security.private_files import read_private_file, read_public_file
 from chiatea.security.tokens import TokenStore
 from chiatea.server.authorization import Authorization
 from chiatea.server.database.database import Database
@@ -62,12 +62,7 @@ class Serving(NamedTuple):
 def _credentials(config: Config) -> grpc.ServerCredentials:
     auth = config.monitoring.auth
     key = read_private_file(auth.key_filepath)
-    try:
-        certificate = auth.cert_filepath.read_bytes()
-    except OSError as error:
-        raise CertificateError(
-            f"{auth.cert_filepath}: {error.strerror}", "`chia-tea certs create` makes it, with its key"
-        ) from None
+    certificate = read_public_file(auth.cert_filepath)
     try:
         check_pair(certificate, key)
     except CertificateError as error:
@@ -108,12 +103,13 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
     """Runs a server for as long as the block lasts; then it drains, commits, acks and closes.
 
     Raises:
-        ConfigurationError: when the port, the certificate, the key or the database's path cannot be used.
+        ConfigurationError: when port, certificate, key, tokens or the database's path cannot be used.
         DatabaseError: when the database cannot be used.
     """
     settings = config.monitoring.server
     credentials = _credentials(config)
     tokens = TokenStore(config.monitoring.auth.token_hashes_filepath)
+    tokens.load()
     server = grpc.aio.server(interceptors=[Authorization(tokens)], options=_OPTIONS)
     bound = _listen(server, settings.host, settings.port if port is None else port, credentials)
     with Database(settings.db_filepath) as database:

@@ -115,7 +115,10 @@ class MachineState:
         return info
 
     def parts(self, *, max_bytes: int) -> Iterator[ComputerInfo]:
-        """The state as ComputerInfos of one timestamp and about `max_bytes` each, that merge to the whole."""
+        """The state as ComputerInfos of one timestamp each, that merge to the whole.
+
+        None is over `max_bytes`, but for one that holds a single entry which is.
+        """
         by_time: dict[float, tuple[ComputerInfo, int]] = {}
         for topic, _, entry in self.all_entries():
             size = entry.message.ByteSize() + 8
@@ -124,7 +127,7 @@ class MachineState:
                 yield part
                 part, filled = None, 0
             if part is None:
-                part = ComputerInfo(timestamp=entry.timestamp)
+                part, filled = ComputerInfo(timestamp=entry.timestamp), 9
             _put(part, topic, entry.message)
             by_time[entry.timestamp] = (part, filled + size)
         for part, _ in by_time.values():

@@ -7,9 +7,9 @@ from typing import Final
 import grpc
 
 from chiatea.config import Config
-from chiatea.errors import CertificateError, ConnectionFailedError, RefusedError
+from chiatea.errors import ConnectionFailedError, RefusedError
 from chiatea.security.certificates import server_name_of
-from chiatea.security.private_files import read_private_file
+from chiatea.security.private_files import read_public_file, read_token
 
 __all__ = ["Server", "as_connection_error", "is_final", "open_channel", "server_of"]
 
@@ -46,19 +46,8 @@ def server_of(config: Config, *, token_files: Sequence[str], address: str | None
     Raises:
         CertificateError: when the certificate or the token cannot be read.
     """
-    auth = config.monitoring.auth
-    try:
-        certificate = auth.cert_filepath.read_bytes()
-    except OSError as error:
-        raise CertificateError(
-            f"{auth.cert_filepath}: {error.strerror}",
-            "copy server.cert from the server's machine, or run `chia-tea certs create` on it",
-        ) from None
-    token = read_private_file(_token_filepath(config, token_files)).decode("utf-8", "replace").strip()
-    if not token.isascii() or not token.isprintable():
-        raise CertificateError(
-            f"{_token_filepath(config, token_files)}: holds no token", "copy it from the server's machine again"
-        )
+    certificate = read_public_file(config.monitoring.auth.cert_filepath)
+    token = read_token(_token_filepath(config, token_files))
     default = f"{config.monitoring.client.address}:{config.client_port}"
     return Server(address or default, certificate, token)
 

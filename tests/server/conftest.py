@@ -1,6 +1,7 @@
 """A real server on loopback: TLS, tokens, SQLite, in the test's own folder."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chiatea.config import Config, load
-from chiatea.security.first_use import create_missing
+from chiatea.security.first_use import SecurityFiles, create_missing
 from chiatea.server.serving import Serving, serving
 from chiatea.wire.channel import Server, server_of
 
@@ -25,10 +26,7 @@ def config(tmp_path: Path) -> Config:
     loaded = load(filepath)
     auth = loaded.monitoring.auth
     create_missing(
-        key_filepath=auth.key_filepath,
-        cert_filepath=auth.cert_filepath,
-        token_hashes_filepath=auth.token_hashes_filepath,
-        token_folder=loaded.folder,
+        SecurityFiles(auth.key_filepath, auth.cert_filepath, auth.token_hashes_filepath, loaded.folder), now=time.time()
     )
     return loaded
 

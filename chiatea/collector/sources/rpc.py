@@ -107,9 +107,7 @@ async def parsed(body: bytes) -> dict[str, Any]:
         RpcRefusedError: it says that the call failed. Its traceback is not for the user.
     """
     try:
-        answer = (
-            await asyncio.to_thread(json.loads, body) if len(body) > _PARSED_ELSEWHERE_BYTES else json.loads(body)
-        )
+        answer = await asyncio.to_thread(json.loads, body) if len(body) > _PARSED_ELSEWHERE_BYTES else json.loads(body)
     except (ValueError, RecursionError):
         raise RpcFailedError("the answer is no JSON") from None
     if not isinstance(answer, dict):

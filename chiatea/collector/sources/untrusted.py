@@ -63,9 +63,7 @@ def printable(value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return value.encode("utf-8", "surrogateescape" if _is_escaped(value) else "replace").decode(
-            "utf-8", "replace"
-        )
+        return value.encode("utf-8", "surrogateescape" if _is_escaped(value) else "replace").decode("utf-8", "replace")
     return value
 
 
