@@ -1,70 +1,63 @@
-# Two commands are enough on a fresh machine: `make run` and `make test`.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
-VENV := .venv
-BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
-PROTOS := $(wildcard protocol/chiatea/protobuf/*.proto)
-PROTOC := $(BIN)/python -m grpc_tools.protoc -Iprotocol
-
+# `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format proto proto-check config-example bench screenshots constraints clean
+.PHONY: help run test check format proto proto-check bench screenshots constraints clean
 
-help: ## Show what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+BIN := .venv/bin
+INSTALLED := .venv/installed
+PIP_INSTALL := -m pip install -q --disable-pip-version-check
+PYTHON ?= $(shell for python in python3.11 python3 python3.12 python3.13; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 
-run: $(STAMP) ## Install into .venv, then run server, collector and dashboard on this machine
-	$(BIN)/chia-tea up
+help: ## This list
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-12s %s\n' "$$name" "$$text"; done
 
-test: $(STAMP) ## Run all tests, in parallel
-	$(BIN)/python -m pytest -n auto --dist worksteal -q
+run: $(INSTALLED) ## Set up what is needed and start chia-tea on this machine
+	@$(BIN)/chia-tea up
 
-check: $(STAMP) ## All that must be green before a commit: format, lint, types, imports, protocol, tests
-	$(BIN)/ruff format --check -q .
-	$(BIN)/ruff check -q .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-	@$(MAKE) --no-print-directory proto-check
-	@$(MAKE) --no-print-directory test
+test: $(INSTALLED) ## Run all tests, on all cores (ARGS="-k name" for some)
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
-format: $(STAMP) ## Format the code
-	$(BIN)/ruff format -q .
-	$(BIN)/ruff check --fix -q .
+check: $(INSTALLED) ## All that must be right before a commit: form, types, imports, protocol, tests
+	@$(BIN)/ruff format -q --check .
+	@$(BIN)/ruff check -q .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory proto-check test
 
-proto: $(STAMP) ## Generate chiatea/protobuf from protocol/
-	@$(call generate,.)
+format: $(INSTALLED) ## Write the code in its one form
+	@$(BIN)/ruff check -q --fix .; $(BIN)/ruff format -q .
 
-proto-check: $(STAMP) ## Fail when the generated code is not what protocol/ makes
-	@rm -rf build/proto && mkdir -p build/proto && $(call generate,build/proto)
-	@for file in build/proto/chiatea/protobuf/*; do \
-	  cmp -s $$file chiatea/protobuf/$$(basename $$file) || \
-	  { echo "chiatea/protobuf/$$(basename $$file) is not what protocol/ makes: run 'make proto'"; exit 1; }; done
+proto: $(INSTALLED) ## Generate chiatea/protobuf from protocol/
+	@$(BIN)/python scripts/generate_protocol.py
 
-define generate
-$(PROTOC) --python_out=$(1) --mypy_out=quiet:$(1) $(PROTOS) && \
-$(PROTOC) --grpc_python_out=$(1) --mypy_grpc_out=quiet,only_async:$(1) protocol/chiatea/protobuf/monitoring_service.proto
-endef
+proto-check: $(INSTALLED) ## See that chiatea/protobuf is what protocol/ makes
+	@$(BIN)/python scripts/generate_protocol.py --check
 
-config-example: $(STAMP) ## Write config.yml.example from the configuration's model
-	$(BIN)/python -c "from chiatea.config import example; print(example(), end='')" > config.yml.example
+bench: $(INSTALLED) ## Measure what we claim about speed
+	@$(BIN)/python -m benchmarks
 
-bench: $(STAMP) ## Measure what is claimed about speed
-	$(BIN)/python -m benchmarks
+screenshots: $(INSTALLED) ## Take the pictures in screenshots/ anew
+	@$(BIN)/python scripts/screenshots.py
 
-screenshots: $(STAMP) ## Render the dashboard to screenshots/
-	$(BIN)/python scripts/screenshots.py
+constraints: ## Write the newest allowed versions into constraints.txt
+	@$(PYTHON) -m venv --clear build/constraints
+	@build/constraints/bin/python $(PIP_INSTALL) -e '.[dev]' hatchling
+	@sed -i '/^#/!d' constraints.txt && build/constraints/bin/pip freeze -q --exclude-editable >> constraints.txt
 
-constraints: $(STAMP) ## Pin what is installed now into constraints.txt
-	{ echo "# Exact versions that the tests pass with: 'make constraints' writes them from .venv."; \
-	  $(BIN)/python -m pip freeze --exclude-editable; } > constraints.txt
+clean: ## Remove everything that was made
+	@rm -rf .venv build dist *.egg-info .*_cache .hypothesis snapshot_report.html
+	@find chiatea tests -name __pycache__ -prune -exec rm -rf {} +
 
-clean: ## Remove what was made here
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
-
-$(STAMP): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "chia-tea needs Python 3.11 or newer"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "chia-tea needs Python 3.11 or newer: make PYTHON=/path/to/python"; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+# Made anew only when what is needed has changed.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo 'chia-tea needs Python 3.11 or newer: install it, or name it: make PYTHON=...' >&2; exit 1; }
+	@echo 'setting up .venv; the first time this takes a minute' >&2
+	@if command -v uv >/dev/null; then \
+		uv venv -q --allow-existing --python $(PYTHON) .venv && \
+		uv pip install -q --python $(BIN)/python -c constraints.txt -e '.[dev]'; \
+	else \
+		{ $(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv; } && \
+		$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]'; \
+	fi
 	@touch $@

@@ -5,6 +5,7 @@ configuration, and no file at all is one too.
 """
 
 import difflib
+import math
 import os
 import socket
 import textwrap
@@ -25,6 +26,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from chiatea.errors import ConfigurationError
 from chiatea.units import format_duration, parse_duration
@@ -51,7 +53,10 @@ def _path(value: object, info: ValidationInfo) -> object:
     if "\0" in value or not value.strip():
         raise ValueError("is no path: write a path, or leave the key out")
     folder = (info.context or {}).get("folder", Path())
-    path = Path(os.path.expandvars(value)).expanduser()
+    try:
+        path = Path(os.path.expandvars(value)).expanduser()
+    except RuntimeError:
+        raise ValueError(f"{value!r} begins with the home of a user whom this machine does not know") from None
     return folder / path
 
 
@@ -68,7 +73,7 @@ Seconds = Annotated[
 Filepath = Annotated[Path, BeforeValidator(_path)]
 OptionalFilepath = Annotated[Path | None, BeforeValidator(_path_or_none)]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Interval = Annotated[Seconds, Field(ge=0, le=86400)]
+Interval = Annotated[Seconds, Field(ge=0.0, le=86400.0)]
 
 
 class _Section(BaseModel):
@@ -78,8 +83,13 @@ class _Section(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _nothing_is_all_defaults(cls, data: object) -> object:
-        return {} if data is None else data
+    def _nothing_is_the_default(cls, data: object) -> object:
+        if data is None:
+            return {}
+        if not isinstance(data, dict):
+            return data
+        names = {field.alias or name for name, field in cls.model_fields.items()}
+        return {key: value for key, value in data.items() if value is not None or key not in names}
 
 
 def _default_path(text: str) -> Any:
@@ -281,12 +291,31 @@ def load(filepath: Path | None = None) -> Config:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML whose mappings may not name one key twice."""
+    """YAML whose keys are words, none there twice, and whose dates are text."""
+
+    # As in the base, but for dates: a machine may be called 2024-01-01.
+    yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - PyYAML's
+        """The base lets Python's own errors out, as for `!!int x`."""
+        try:
+            value = super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(None, None, f"this is no {kind}", node.start_mark) from None
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            raise yaml.constructor.ConstructorError(None, None, "half a character", node.start_mark)
+        return value
 
 
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[str] = set()
     for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be a word", key.start_mark)
         if key.value in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key.value!r} is there twice", key.start_mark)
         seen.add(key.value)
@@ -338,16 +367,50 @@ def _faults(error: ValidationError) -> Iterator[str]:
         elif fault["type"] == "value_error":
             yield f"{where}: {fault['ctx']['error']}"
         elif isinstance(given, dict | list | tuple):
-            yield f"{where}: {_should(fault['msg'])}"
+            yield f"{where}: {_should(fault)}"
         else:
-            yield f"{where}: is {given!r}, {_should(fault['msg'])}"
+            yield f"{where}: is {_shown(fault)}, {_should(fault)}"
 
 
-def _should(message: str) -> str:
-    """Pydantic's words, in a person's: "Input should be ..." and names of Python's types."""
-    plain = message.removeprefix("Input ").replace("a valid dictionary or instance of", "a section, as in")
-    plain = plain.replace("a valid tuple", "a list").replace("a valid integer", "a whole number")
-    return plain.replace("a valid string", "text").replace("a valid boolean", "true or false")
+_SHOULD: Final = {
+    "model_type": "should be a section: keys and values under it",
+    "tuple_type": "should be a list: [/one, /two]",
+    "int_type": "should be a whole number",
+    "int_from_float": "should be a whole number",
+    "float_type": "should be a duration: 30s, 5m, 2h or a number of seconds",
+    "finite_number": "should be a duration that ends",
+    "string_type": "should be text: put it in quotes",
+    "bool_type": "should be true or false",
+    "is_instance_of": "should be a path",
+    "string_too_short": "should not be empty",
+    "invalid_key": "should be a word: every key is one",
+}
+
+
+def _should(fault: ErrorDetails) -> str:
+    """What a value should be, in a person's words instead of pydantic's."""
+    known = _SHOULD.get(fault["type"])
+    if known:
+        return known
+    context = fault.get("ctx", {})
+    if fault["type"] in {"greater_than_equal", "less_than_equal"}:
+        limit = context.get("ge", context.get("le"))
+        bound = "at least" if "ge" in context else "at most"
+        return f"should be {bound} {format_duration(limit) if isinstance(limit, float) else limit}"
+    if fault["type"] == "string_too_long":
+        return f"should have at most {context['max_length']} characters"
+    return fault["msg"].removeprefix("Input ")
+
+
+def _shown(fault: ErrorDetails) -> str:
+    """A value as it stands in a YAML file, or its beginning."""
+    given = fault["input"]
+    if isinstance(given, bool):
+        return str(given).lower()
+    limits = fault.get("ctx", {}).values()
+    if isinstance(given, float) and math.isfinite(given) and any(isinstance(limit, float) for limit in limits):
+        return format_duration(given)
+    return textwrap.shorten(repr(given), 80, placeholder="...")
 
 
 def _known_keys(location: tuple[str | int, ...]) -> str:

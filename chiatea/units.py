@@ -2,6 +2,7 @@
 
 import math
 import re
+from decimal import Decimal
 from typing import Final
 
 __all__ = ["format_bytes", "format_duration", "parse_bytes", "parse_duration", "short_duration"]
@@ -57,11 +58,13 @@ def _three_digits(value: float) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """A duration as a configuration takes it: "90d", "1h", "1.5s"; whole units only."""
+    """A duration as a configuration takes it, exactly: "90d", "1h", "1.5s"; whole units but for seconds."""
     for unit in ("w", "d", "h", "m"):
         if seconds and seconds % _SECONDS[unit] == 0:
             return f"{seconds / _SECONDS[unit]:.0f}{unit}"
-    return f"{seconds:g}s"
+    # Never as 1e-05, which is no duration to `parse_duration`.
+    plain = f"{Decimal(repr(float(seconds))):f}"
+    return f"{plain.removesuffix('.0')}s"
 
 
 def short_duration(seconds: float) -> str:
