@@ -244,9 +244,7 @@ def test_any_text_is_a_configuration_or_a_configuration_error(
 
 
 @given(seconds=st.floats(0, 86400))
-def test_the_configuration_in_force_is_shown_exactly(
-    tmp_path_factory: pytest.TempPathFactory, seconds: float
-) -> None:
+def test_the_configuration_in_force_is_shown_exactly(tmp_path_factory: pytest.TempPathFactory, seconds: float) -> None:
     path = tmp_path_factory.getbasetemp() / "exact.yml"
     config = _load(path, yaml.safe_dump({"monitoring": {"client": {"send_update_every": {"cpu": seconds}}}}))
     assert _load(path, config.as_yaml()).monitoring.client.send_update_every.cpu == seconds

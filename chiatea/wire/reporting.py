@@ -72,6 +72,11 @@ class Reporting:
         """Whether more may be put: not while too much waits for its ack."""
         return self._n_unacked_events < MAX_UNACKED_EVENTS
 
+    @property
+    def n_unacked(self) -> int:
+        """Events that were put and are not acked."""
+        return self._n_unacked_events
+
     def put(self, events: Iterable[UpdateEvent]) -> None:
         """Takes events to be sent in their order, and counts them as known."""
         batch, filled = EventBatch(), 0
