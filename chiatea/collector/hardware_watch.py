@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+import psutil
 from google.protobuf.message import Message
 
 from chiatea.collector.source_health import SourceHealth
@@ -73,16 +74,16 @@ class HardwareWatch:
                 self._sensors = await self._slow.answer(_LIMIT_SECONDS)
             except UnansweredError:
                 errors.append("sensors and processes give no answer in time")
-            except OSError as error:
+            except (OSError, RuntimeError, ValueError, psutil.Error) as error:
                 errors.append(one_line(error))
         if self._disks_pace.is_due(now):
             try:
                 self._topics["disk"] = await self.disks.look(now, folders)
-            except OSError as error:
+            except (OSError, RuntimeError, ValueError, psutil.Error) as error:
                 errors.append(one_line(error))
         try:
             self._look_at_what_is_quick(now)
-        except (OSError, RuntimeError) as error:
+        except (OSError, RuntimeError, ValueError, psutil.Error) as error:
             errors.append(one_line(error))
         if errors:
             self.health.failed("; ".join(errors))

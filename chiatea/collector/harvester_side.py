@@ -15,8 +15,9 @@ from chiatea.collector.lookups import (
 from chiatea.collector.notices import Notices, notice_id
 from chiatea.collector.observations import Lookup, PeerLost, PlotFailed, PlotsListed, PlotsRefreshed, SlowPlot
 from chiatea.collector.plots import PlotTotals, totals_of
-from chiatea.collector.sources.untrusted import number
+from chiatea.collector.sources.untrusted import integer, number
 from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester, HarvesterPlot
+from chiatea.protobuf.hardware_pb2 import Disk
 
 __all__ = ["SLOW_LOOKUP_SECONDS", "HarvesterSide"]
 
@@ -30,14 +31,23 @@ _PLOTS_TOLD_BY_RPC_SECONDS: Final = 600.0
 class HarvesterSide:
     """Folds what is told of the harvester into one entry."""
 
-    def __init__(self, notices: Notices, disk_of: Callable[[str], str | None]) -> None:
-        """A harvester of which nothing was told. `disk_of` gives the disk's id of a path."""
+    def __init__(
+        self,
+        notices: Notices,
+        disk_of: Callable[[str], str | None],
+        disk_at: Callable[[str | None, float], Disk | None] = lambda _disk_id, _time: None,
+    ) -> None:
+        """A harvester of which nothing was told.
+
+        `disk_of` gives the disk's id of a path, `disk_at` how busy a disk was at about a time.
+        """
         self.draft = Harvester()
         self.is_seen = False
         self.plots: dict[str, HarvesterPlot] = {}
         self.folders: tuple[str, ...] = ()
         self._notices = notices
         self._disk_of = disk_of
+        self._disk_at = disk_at
         self._told = ToldOnce()
         self._newest: deque[tuple[float, float]] = deque(maxlen=KEPT_LOOKUPS)
         self._slow_starts: deque[float] = deque(maxlen=50)
@@ -45,6 +55,7 @@ class HarvesterSide:
         self._plots_listed_time = float("-inf")
         self._has_baseline = False
         self._has_new_lookups = True
+        self._refreshed_plots: int | None = None
         self.n_plots_told: int | None = None
         """What a lookup or a refresh last said of the number of plots."""
 
@@ -56,12 +67,13 @@ class HarvesterSide:
         """
         if entry is not None:
             self.draft.CopyFrom(entry)
-            self.draft.is_running = self.draft.is_connected_to_farmer = False
+            self.draft.is_running = False
             self.is_seen = True
         self.plots = plots
         self._has_baseline = bool(plots)
         if memory is not None:
             self._told.fill(memory.get("told"))
+            self._refreshed_plots = integer(memory.get("refreshed_plots"))
             self._newest = newest_lookups_of(memory.get("lookups"))
             self._counted_until = number(memory.get("counted_until")) or float("-inf")
         elif entry is not None and entry.HasField("last_challenge_time"):
@@ -77,6 +89,7 @@ class HarvesterSide:
         until = self._counted_until
         return {
             "told": self._told.as_json(),
+            "refreshed_plots": self._refreshed_plots,
             "lookups": newest_lookups_as_json(self._newest),
             "counted_until": until if until > 0 else None,
         }
@@ -122,6 +135,11 @@ class HarvesterSide:
             lookup_seconds=round(slow.seconds, 5),
             disk_id=self._disk_of(slow.filepath),
         )
+        disk = self._disk_at(notice.disk_id, slow.time)
+        if disk is not None and disk.HasField("busy_percent"):
+            notice.disk_busy_percent = disk.busy_percent
+        if disk is not None and disk.HasField("read_bytes_per_second"):
+            notice.disk_read_bytes_per_second = disk.read_bytes_per_second
         if self._notices.add(notice) and slow.time > self._counted_until:
             self._count_slow(slow.time - slow.seconds)
 
@@ -162,11 +180,19 @@ class HarvesterSide:
     def refreshed(self, told: PlotsRefreshed) -> None:
         """The log's word of plots that came and went: taken where the RPC does not list them."""
         self.is_seen = True
-        if told.time >= self._plots_listed_time + _PLOTS_TOLD_BY_RPC_SECONDS:
-            self.draft.n_plots_added += told.n_loaded if self.draft.n_plots else 0
-            self.draft.n_plots_lost += told.n_removed
-            if told.n_plots is not None:
-                self.draft.n_plots = told.n_plots
+        before = self._refreshed_plots
+        if told.n_plots is not None:
+            self._refreshed_plots = self.n_plots_told = told.n_plots
+        if told.time < self._plots_listed_time + _PLOTS_TOLD_BY_RPC_SECONDS:
+            return
+        if told.n_plots is not None:
+            self.draft.n_plots = told.n_plots
+        if before is not None and told.n_plots is not None:
+            is_restarted = before + told.n_loaded - told.n_removed != told.n_plots
+            change = told.n_plots - before
+            # A harvester that starts loads all of its plots: they did not all come.
+            self.draft.n_plots_added += max(0, change) if is_restarted else told.n_loaded
+            self.draft.n_plots_lost += max(0, -change) if is_restarted else told.n_removed
 
     def listed(self, told: PlotsListed) -> None:
         """The harvester's own list."""

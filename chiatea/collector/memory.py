@@ -1,5 +1,6 @@
 """What the collector must not forget: one JSON file, replaced whole or not at all."""
 
+import contextlib
 import json
 import logging
 import os
@@ -65,6 +66,17 @@ def write_memory(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename last. Not every system lets a folder be opened; then the rename lasts when it lasts."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

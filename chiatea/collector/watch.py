@@ -60,11 +60,12 @@ class Watch:
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
         self._daemon_health = SourceHealth("chia daemon", clock)
         self._daemon = DaemonListener(lambda: self._place, self._take, self._daemon_health, clock)
+        self._harvester_rounds = HarvesterRounds(
+            RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
+        )
         rounds = (
             FarmerRounds(RpcClient("farmer"), clock),
-            HarvesterRounds(
-                RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
-            ),
+            self._harvester_rounds,
             FullNodeRounds(RpcClient("full_node"), clock),
             WalletRounds(RpcClient("wallet"), clock),
         )
@@ -79,8 +80,10 @@ class Watch:
         log_memory = mapping(memory.get("log")) if memory is not None else {}
         is_log_restored = self._log.restore(log_memory)
         self._hardware.disks.restore(info.disks)
-        self._watchdog.mount_points = self._hardware.disks.mount_points
+        self._know_disks()
         self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
+        if info.harvester_plots:
+            self._harvester_rounds.settle()
         if not is_log_restored:
             self._watchdog.harvester.count_only_newer()
         for service, is_seen in zip(
@@ -109,7 +112,7 @@ class Watch:
         if rounds:
             await asyncio.wait(rounds, timeout=_FIRST_PATIENCE_SECONDS if self._is_first else _PATIENCE_SECONDS)
         self._is_first = False
-        self._watchdog.mount_points = self._hardware.disks.mount_points
+        self._know_disks()
         topics: dict[str, Mapping[Any, Message]] = dict(hardware)
         topics.update(self._watchdog.entries(self._clock(), self._hardware.running_kinds))
         topics["source"] = self._sources()
@@ -124,6 +127,11 @@ class Watch:
         await asyncio.gather(*(service.close() for service in self._services))
         await self._remember()
         self._log.close()
+
+    def _know_disks(self) -> None:
+        disks = self._hardware.disks
+        self._watchdog.mount_points = disks.mount_points
+        self._watchdog.disks, self._watchdog.disks_time = disks.newest, disks.time
 
     def _take(self, observation: Observation) -> None:
         self._watchdog.take(observation)

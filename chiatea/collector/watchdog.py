@@ -42,12 +42,14 @@ from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.protobuf.chia_pb2 import HarvesterPlot, Process
 from chiatea.protobuf.computer_info_pb2 import ComputerInfo
 from chiatea.protobuf.descriptors import EntryId
+from chiatea.protobuf.hardware_pb2 import Disk
 
 __all__ = ["RUNNING_SECONDS", "Watchdog"]
 
 RUNNING_SECONDS: Final = 75.0
 """A service that gave a sign of life this lately is running: eight signage points of silence are too many."""
 _FARMER_KIND: Final = 3
+_DISK_KNOWN_SECONDS: Final = 20.0
 _KINDS: Final = {
     "farmer": Process.FARMER,
     "harvester": Process.HARVESTER,
@@ -63,7 +65,10 @@ class Watchdog:
         """Nothing was told yet."""
         self.notices = Notices()
         self.mount_points: Sequence[str] = ()
-        self.harvester = HarvesterSide(self.notices, self.disk_of)
+        self.disks: Mapping[str, Disk] = {}
+        self.disks_time = float("-inf")
+        """When `disks` was looked at."""
+        self.harvester = HarvesterSide(self.notices, self.disk_of, self.disk_at)
         self.farmer = FarmerSide(self.notices)
         self.node = NodeSide(self.notices)
         self._last_sign: dict[str, float] = {}
@@ -100,6 +105,10 @@ class Watchdog:
     def disk_of(self, filepath: str) -> str | None:
         """The id of the disk that a path is on."""
         return disk_id_of(filepath, self.mount_points)
+
+    def disk_at(self, disk_id: str | None, time: float) -> Disk | None:
+        """The disk as it was at about that time; None where that is not known any more."""
+        return self.disks.get(disk_id or "") if abs(time - self.disks_time) <= _DISK_KNOWN_SECONDS else None
 
     def take(self, observation: Observation) -> None:
         """Folds one observation in."""
@@ -158,7 +167,7 @@ class Watchdog:
         """Whether a service gave a sign of life lately or its process is there, and it did not stop since."""
         stopped = self._stopped.get(service, float("-inf"))
         last = self._last_sign.get(service, float("-inf"))
-        is_fresh = last > stopped and now - last <= RUNNING_SECONDS
+        is_fresh = last > stopped and abs(now - last) <= RUNNING_SECONDS
         return is_fresh or (running_kinds is not None and _KINDS[service] in running_kinds)
 
     def entries(self, now: float, running_kinds: frozenset[int]) -> dict[str, Mapping[EntryId, Message]]:
@@ -217,6 +226,7 @@ class Watchdog:
         """Goes on from before a restart: from the memory file's own entries, else from what the server knew."""
         remembered = _remembered(memory)
         info = remembered if remembered is not None else known
+        self.notices.restore(known.chia_notices)
         self.notices.restore(info.chia_notices)
         plots: dict[str, HarvesterPlot] = {plot.id: plot for plot in known.harvester_plots}
         self.harvester.folders = tuple(folder.id for folder in known.plot_folders)

@@ -63,6 +63,9 @@ class DaemonListener:
             asyncio.create_task(self._listen_for_good(WALLET_UI)),
         ]
 
+        for task in self._tasks:
+            task.add_done_callback(_report)
+
     async def close(self) -> None:
         """Stops listening."""
         for task in self._tasks:
@@ -148,3 +151,9 @@ class DaemonListener:
         if observation is not None:
             self._health.succeeded(n_understood=1)
             self._take(observation)
+
+
+def _report(task: asyncio.Task[None]) -> None:
+    """A task that ended by itself has a fault of ours: it is said, not swallowed."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("daemon listener ended", exc_info=task.exception())

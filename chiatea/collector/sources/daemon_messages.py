@@ -15,7 +15,7 @@ from chiatea.collector.observations import (
     SignagePointSent,
 )
 from chiatea.collector.sources.rpc_answers import connections_of, harvester_of_summary
-from chiatea.collector.sources.untrusted import integer, items, mapping, number, plain_hex
+from chiatea.collector.sources.untrusted import count, integer, items, mapping, number, plain_hex
 
 __all__ = ["METRICS", "WALLET_UI", "observation_of_message", "registration"]
 
@@ -62,10 +62,10 @@ def _lookup(data: Mapping[str, Any], time: float) -> Lookup | None:
         time=time,
         source="chia daemon",
         challenge_prefix=challenge[:10],
-        eligible_plots=max(0, integer(data.get("eligible_plots")) or 0),
-        proofs=max(0, integer(data.get("found_proofs")) or 0),
+        eligible_plots=count(data.get("eligible_plots")),
+        proofs=count(data.get("found_proofs")),
         seconds=max(0.0, round(seconds, 5)),
-        n_plots=max(0, integer(data.get("total_plots")) or 0),
+        n_plots=count(data.get("total_plots")),
     )
 
 
@@ -82,7 +82,7 @@ def _signage_point(data: Mapping[str, Any], time: float) -> SignagePointSent | N
         signage_point=signage_point,
         index=index if 0 <= index <= 64 else 0,
         difficulty=integer(point.get("difficulty")),
-        n_skipped=max(0, integer(missing[1]) or 0) if len(missing) == 2 else 0,
+        n_skipped=count(missing[1]) if len(missing) == 2 else 0,
     )
 
 
@@ -96,8 +96,8 @@ def _answer(info: Mapping[str, Any], time: float) -> AnswerGiven | None:
         node_id=node_id,
         challenge_hash=plain_hex(info.get("challenge_hash")),
         signage_point=signage_point,
-        eligible_plots=max(0, integer(info.get("passed_filter")) or 0),
-        proofs=max(0, integer(info.get("proofs")) or 0),
+        eligible_plots=count(info.get("passed_filter")),
+        proofs=count(info.get("proofs")),
         seconds=max(0.0, round(microseconds / 1e6, 6)) if microseconds is not None else None,
     )
 

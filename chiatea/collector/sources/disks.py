@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -91,10 +91,17 @@ class Disks:
         self._rates: Rates[str] = Rates()
         self._device_names: dict[str, str] = {}
         self._disks: dict[str, Disk] = {}
+        self.time = float("-inf")
+        """When they were last looked at."""
 
     def restore(self, disks: Iterable[Disk]) -> None:
         """Takes over what was known before a restart: one that is gone since is lost."""
         self._disks = {disk.id: disk for disk in disks}
+
+    @property
+    def newest(self) -> Mapping[str, Disk]:
+        """As they were last looked at, by id."""
+        return self._disks
 
     @property
     def mount_points(self) -> list[str]:
@@ -123,7 +130,7 @@ class Disks:
         for gone in self._questions.keys() - {mount.mount_point for mount in chosen}:
             if not self._questions[gone].is_unanswered:
                 del self._questions[gone]
-        self._disks = disks
+        self._disks, self.time = disks, time
         return disks
 
     async def _space(self, mount_point: str) -> Space | UnansweredError | OSError:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from chiatea.collector.observations import Connection, ConnectionsTold
 from chiatea.collector.plots import disk_id_of, effective_bytes, k_of_name
-from chiatea.collector.sources.untrusted import boolean, integer, items, mapping, number, plain_hex, text
+from chiatea.collector.sources.untrusted import boolean, count, integer, items, mapping, number, plain_hex, text
 from chiatea.protobuf.chia_pb2 import FullNode, HarvesterPlot, HarvesterViewedFromFarmer, Pool, Wallet
 
 __all__ = [
@@ -26,7 +26,7 @@ _FIRST_V2_SIZE: Final = 128
 
 def _count(value: object) -> int:
     """A count that some answers give as a number and others as a list."""
-    return len(value) if isinstance(value, list) else max(0, integer(value) or 0)
+    return len(value) if isinstance(value, list) else count(value)
 
 
 def harvester_of_summary(entry: object) -> HarvesterViewedFromFarmer | None:
@@ -102,7 +102,7 @@ def _points(entries: object) -> int | None:
     """Sums [time, points] pairs."""
     if not isinstance(entries, list):
         return None
-    return sum(integer(pair[1]) or 0 for pair in map(items, entries) if len(pair) == 2)
+    return sum(count(pair[1]) for pair in map(items, entries) if len(pair) == 2)
 
 
 def plots_of(answer: object, mount_points: Sequence[str]) -> tuple[HarvesterPlot, ...]:

@@ -35,6 +35,9 @@ _POOLS_EVERY: Final = 15.0
 _PLOTS_EVERY: Final = 30.0
 _SHARE_OF_PLOTS: Final = 100.0
 """A list that takes long is asked for so seldom that it costs the harvester one per cent of its time at most."""
+_SETTLING_PLOTS_EVERY: Final = 5.0
+_SETTLED_AFTER_SAME: Final = 2
+"""A harvester that starts loads its plots one by one, with pauses: three equal lists in a row are whole."""
 _PEERS_EVERY: Final = 15.0
 _BALANCE_EVERY: Final = 60.0
 _FULL_NODE_KIND: Final = 1
@@ -133,7 +136,14 @@ class HarvesterRounds(Rounds):
         self._digest = b""
         self._plots_every = _PLOTS_EVERY
         self._is_settling = False
+        self._n_same = 0
         self._has_listed = False
+
+    def settle(self) -> None:
+        """Its plots are known from before: a list is told only once it stays the same, as while Chia starts it does
+        not.
+        """
+        self._is_settling = True
 
     def lost(self) -> None:
         """When it comes back it loads its plots one by one: they did not all go and come."""
@@ -148,7 +158,7 @@ class HarvesterRounds(Rounds):
         if n_plots_told != self._told_before:
             self._told_before = n_plots_told
             self._asked.pop("get_plots", None)
-        if self.is_due("get_plots", 5.0 if self._is_settling else self._plots_every):
+        if self.is_due("get_plots", _SETTLING_PLOTS_EVERY if self._is_settling else self._plots_every):
             told += await self._list(place)
         return told
 
@@ -163,9 +173,8 @@ class HarvesterRounds(Rounds):
         hashed.update(repr((mount_points, folders)).encode(errors="replace"))
         digest = hashed.digest()
         is_same, self._digest = digest == self._digest, digest
-        if self._is_settling and not is_same:
-            return []
-        if is_same and not self._is_settling:
+        self._n_same = self._n_same + 1 if is_same else 0
+        if self._n_same < _SETTLED_AFTER_SAME if self._is_settling else is_same:
             return []
         self._is_settling = False
         self._has_listed = True

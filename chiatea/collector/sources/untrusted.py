@@ -4,9 +4,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["boolean", "integer", "items", "mapping", "number", "plain_hex", "printable", "text"]
+__all__ = ["boolean", "count", "integer", "items", "mapping", "number", "plain_hex", "printable", "text"]
 
 _INT64_LIMIT: Final = 2**63
+_MOST_COUNTED: Final = 10**17
+"""100 PB: more than all of Chia's plots on one machine."""
 
 
 def integer(value: object) -> int | None:
@@ -20,6 +22,11 @@ def integer(value: object) -> int | None:
     if isinstance(value, int) and -_INT64_LIMIT <= value < _INT64_LIMIT:
         return value
     return None
+
+
+def count(value: object) -> int:
+    """A count or a size that sums of many still fit 64 bits with; 0 where there is none."""
+    return min(max(0, integer(value) or 0), _MOST_COUNTED)
 
 
 def number(value: object) -> float | None:
