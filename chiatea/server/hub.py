@@ -8,8 +8,8 @@ from typing import Final
 from chiatea.protobuf.computer_info_pb2 import ADD, UpdateEvent
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.protobuf.monitoring_service_pb2 import Delta, SnapshotChunk, SubscribeRequest, SubscriberMessage
+from chiatea.state.event_key import EventKey
 from chiatea.state.farm_state import FarmState
-from chiatea.state.latest import EventKey
 from chiatea.state.machine_state import event_of
 
 __all__ = ["Hub", "Subscription"]

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from chiatea.errors import DatabaseError
-from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
-from chiatea.protobuf.monitoring_service_pb2 import COPIER, Reporter
-from chiatea.server.database.database import Batch, Database
+from chiatea.protobuf.monitoring_service_pb2 import COPIER, EventBatch, Reporter
+from chiatea.server.database.database import Batch, Database, batch_of
 from chiatea.server.hub import Hub
 from chiatea.state.farm_state import FarmState
-from chiatea.state.latest import latest
+from chiatea.state.reporters import TOPICS_OF
 
 __all__ = ["Ingest", "last_sequence"]
 
@@ -30,14 +29,14 @@ class _Waiting(NamedTuple):
     batch: Batch
     reporter: "Reporter.ValueType"
     received: float
-    committed: asyncio.Future[int]
+    on_commit: Callable[[int], None]
 
 
 class Ingest:
     """Takes batches, commits them, and then lets the farm's state and its subscribers know.
 
-    A batch is acked by its future, which ends when the batch is durable. A batch whose number is already committed
-    ends at once: sending one again changes nothing.
+    Whoever puts a batch is called back once it is durable. A batch whose number is committed already is called back
+    too, and not stored: sending one again changes nothing.
     """
 
     def __init__(
@@ -56,23 +55,24 @@ class Ingest:
         """Why nothing can be stored now; empty while all is well."""
 
     def put(
-        self, machine_id: str, reporter: "Reporter.ValueType", sequence: int, events: Sequence[UpdateEvent]
-    ) -> asyncio.Future[int]:
-        """Hands over one batch.
+        self,
+        machine_id: str,
+        reporter: "Reporter.ValueType",
+        batch: EventBatch,
+        on_commit: Callable[[int], None],
+    ) -> None:
+        """Hands over one batch; `on_commit` is called with its number once it is committed.
 
-        Returns:
-            A future of the batch's number, done once it is committed.
+        What its reporter has no say in, and what carries nothing, is left out.
         """
         now = self._clock()
-        for event in events:
-            event.machine_id = machine_id
+        told = batch_of(machine_id, batch.sequence, batch.events, TOPICS_OF[reporter])
+        for _, _, event in told.told:
             # NaN and infinity: no time that could be looked up.
             if not -1e12 < event.timestamp < 1e12:
                 event.timestamp = now
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(Batch(machine_id, sequence, events), reporter, now, future))
+        self._waiting.append(_Waiting(told, reporter, now, on_commit))
         self._wake.set()
-        return future
 
     def touch(self, machine_id: str) -> None:
         """Says that the server's own knowledge of a machine changed and is to be stored and told."""
@@ -104,7 +104,7 @@ class Ingest:
     def _take(self) -> tuple[list[_Waiting], set[str]]:
         n_events = 0
         for n_batches, waiting in enumerate(self._waiting):
-            n_events += len(waiting.batch.events)
+            n_events += len(waiting.batch.told)
             if n_events > MAX_EVENTS_PER_COMMIT and n_batches > 0:
                 break
         else:
@@ -116,7 +116,7 @@ class Ingest:
         taken, dirty = self._take()
         fresh, infos = self._news(taken, dirty)
         try:
-            self._database.write([w.batch for w in fresh], infos.values())
+            newest = self._database.write([w.batch for w in fresh], infos.values())
         except DatabaseError as error:
             if not self.failure:
                 _log.error("nothing can be stored now: %s", error)
@@ -127,14 +127,16 @@ class Ingest:
             self.failure = ""
         del self._waiting[: len(taken)]
         self._dirty_infos -= dirty
-        newest = latest(event for waiting in fresh for event in waiting.batch.events)
-        touched = {key: event for key, event in newest.items() if self._farm.apply(event)}
+        touched = {}
+        for key, event in newest.items():
+            event.machine_id = key[0]
+            if self._farm.apply(event):
+                touched[key] = event
         for info in infos.values():
             self._farm.apply_info(info)
         self._hub.publish(touched, infos)
         for waiting in taken:
-            if not waiting.committed.done():
-                waiting.committed.set_result(waiting.batch.sequence)
+            waiting.on_commit(waiting.batch.sequence)
         return True
 
     def _news(self, taken: Sequence[_Waiting], dirty: set[str]) -> tuple[list[_Waiting], dict[str, MachineInfo]]:

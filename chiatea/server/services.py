@@ -162,12 +162,11 @@ class _Session:
         self._machine_id = machine_id
         self._reporter = reporter
         self._stopped = stopped
-        self._room = asyncio.Semaphore(MAX_UNACKED_BATCHES)
+        self._room = asyncio.Event()
         self._n_unacked = 0
         self._committed_sequence = 0
         self._has_ended = False
         self._news = asyncio.Event()
-        self._topics = TOPICS_OF[reporter]
         self.fault = ""
 
     async def read(self, messages: AsyncIterator[ReporterMessage]) -> None:
@@ -177,21 +176,19 @@ class _Session:
                 if message.WhichOneof("message") != "batch" or message.batch.sequence < 1:
                     self.fault = "after the hello come batches, numbered from 1"
                     return
-                await self._room.acquire()
+                while self._n_unacked >= MAX_UNACKED_BATCHES:
+                    self._room.clear()
+                    await self._room.wait()
                 self._n_unacked += 1
-                batch = message.batch
-                events = [event for event in batch.events if event.WhichOneof("event_data") in self._topics]
-                future = self._ingest.put(self._machine_id, self._reporter, batch.sequence, events)
-                future.add_done_callback(self._on_commit)
+                self._ingest.put(self._machine_id, self._reporter, message.batch, self._on_commit)
         finally:
             self._has_ended = True
             self._news.set()
 
-    def _on_commit(self, future: "asyncio.Future[int]") -> None:
-        self._room.release()
+    def _on_commit(self, sequence: int) -> None:
         self._n_unacked -= 1
-        if not future.cancelled():
-            self._committed_sequence = max(self._committed_sequence, future.result())
+        self._committed_sequence = max(self._committed_sequence, sequence)
+        self._room.set()
         self._news.set()
 
     async def committed(self) -> AsyncIterator[int]:

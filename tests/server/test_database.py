@@ -14,7 +14,7 @@ from chiatea.protobuf.copy_pb2 import CopyCommand
 from chiatea.protobuf.descriptors import TOPICS, ColumnKind, row_of
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
-from chiatea.server.database.database import Batch, Database, open_read_only
+from chiatea.server.database.database import Database, batch_of, open_read_only
 from chiatea.server.database.query import query
 from chiatea.server.database.schema import TABLES
 
@@ -63,7 +63,7 @@ def test_an_entry_of_every_topic_comes_back_as_it_was(filepath: Path, name: str)
         if column.kind in values:
             setattr(message, column.name, values[column.kind])
     with Database(filepath) as database:
-        database.write([Batch("m", 1, [event])], [])
+        database.write([batch_of("m", 1, [event])], [])
     with Database(filepath) as database:
         held = database.load().machine("m").of(name)
     (entry,) = held.values()
@@ -73,7 +73,7 @@ def test_an_entry_of_every_topic_comes_back_as_it_was(filepath: Path, name: str)
 
 def test_an_untold_value_is_null_and_a_zero_is_zero(filepath: Path) -> None:
     with Database(filepath) as database:
-        database.write([Batch("m", 1, [disk_event("/a", 1.0, free_bytes=0)])], [])
+        database.write([batch_of("m", 1, [disk_event("/a", 1.0, free_bytes=0)])], [])
     assert rows(filepath, "SELECT free_bytes, total_bytes FROM Disk") == [(0, None)]
 
 
@@ -81,14 +81,14 @@ def test_a_list_in_an_entry_is_kept(filepath: Path) -> None:
     event = UpdateEvent(machine_id="m", timestamp=1.0, event_type=ADD)
     event.copy_command.CopyFrom(CopyCommand(id="c", job_ids=["a", "b"]))
     with Database(filepath) as database:
-        database.write([Batch("m", 1, [event])], [])
+        database.write([batch_of("m", 1, [event])], [])
         entry = database.load().machine("m").of("copy_command")["c"]
     assert list(entry.message.job_ids) == ["a", "b"]  # type: ignore[attr-defined]
     assert rows(filepath, "SELECT json_extract(job_ids, '$[1]') FROM CopyCommand") == [("b",)]
 
 
 def test_a_replayed_batch_changes_nothing(filepath: Path) -> None:
-    batch = Batch("m", 7, [disk_event("/a", 1.0, ADD), disk_event("/a", 2.0), disk_event("/a", 2.0)])
+    batch = batch_of("m", 7, [disk_event("/a", 1.0, ADD), disk_event("/a", 2.0), disk_event("/a", 2.0)])
     with Database(filepath) as database:
         database.write([batch], [])
         once = rows(filepath, "SELECT * FROM DiskEvents")
@@ -99,23 +99,23 @@ def test_a_replayed_batch_changes_nothing(filepath: Path) -> None:
 
 def test_events_of_one_moment_do_not_collide(filepath: Path) -> None:
     with Database(filepath) as database:
-        database.write([Batch("m", 1, [disk_event("/a", 1.0), disk_event("/b", 1.0)])], [])
-        database.write([Batch("m", 2, [disk_event("/a", 1.0)]), Batch("n", 1, [disk_event("/a", 1.0)])], [])
+        database.write([batch_of("m", 1, [disk_event("/a", 1.0), disk_event("/b", 1.0)])], [])
+        database.write([batch_of("m", 2, [disk_event("/a", 1.0)]), batch_of("n", 1, [disk_event("/a", 1.0)])], [])
     assert rows(filepath, "SELECT count(*) FROM DiskEvents") == [(4,)]
 
 
 def test_a_late_event_is_history_and_leaves_newer_state_alone(filepath: Path) -> None:
     with Database(filepath) as database:
-        database.write([Batch("m", 1, [disk_event("/a", 10.0, ADD, free_bytes=10)])], [])
-        database.write([Batch("m", 2, [disk_event("/a", 5.0, free_bytes=5)])], [])
-        database.write([Batch("m", 3, [disk_event("/a", 5.0, DELETE)])], [])
+        database.write([batch_of("m", 1, [disk_event("/a", 10.0, ADD, free_bytes=10)])], [])
+        database.write([batch_of("m", 2, [disk_event("/a", 5.0, free_bytes=5)])], [])
+        database.write([batch_of("m", 3, [disk_event("/a", 5.0, DELETE)])], [])
     assert rows(filepath, "SELECT free_bytes FROM Disk") == [(10,)]
     assert rows(filepath, "SELECT count(*) FROM DiskEvents") == [(3,)]
 
 
 def test_a_deleted_entry_leaves_the_state_and_stays_in_history(filepath: Path) -> None:
     with Database(filepath) as database:
-        database.write([Batch("m", 1, [disk_event("/a", 1.0, ADD), disk_event("/a", 2.0, DELETE)])], [])
+        database.write([batch_of("m", 1, [disk_event("/a", 1.0, ADD), disk_event("/a", 2.0, DELETE)])], [])
     assert rows(filepath, "SELECT count(*) FROM Disk") == [(0,)]
     assert rows(filepath, "SELECT event_type FROM DiskEventsNamed ORDER BY timestamp") == [("ADD",), ("DELETE",)]
 
@@ -123,7 +123,7 @@ def test_a_deleted_entry_leaves_the_state_and_stays_in_history(filepath: Path) -
 def test_what_the_server_knows_of_machines_is_kept_with_the_batch(filepath: Path) -> None:
     info = MachineInfo(machine_id="m", name="barn", last_sequence=4, online=True)
     with Database(filepath) as database:
-        database.write([Batch("m", 4, [disk_event("/a", 1.0)])], [info])
+        database.write([batch_of("m", 4, [disk_event("/a", 1.0)])], [info])
         assert database.load().infos["m"] == info
     assert rows(filepath, "SELECT machine_name, state FROM DiskNamed") == [("barn", "OK")]
 
@@ -132,8 +132,8 @@ def test_a_failed_write_stores_nothing(filepath: Path) -> None:
     bad = disk_event("/b", float("nan"))
     with Database(filepath) as database:
         with pytest.raises(DatabaseError):
-            database.write([Batch("m", 1, [disk_event("/a", 1.0), bad])], [MachineInfo(machine_id="m")])
-        database.write([Batch("m", 2, [disk_event("/c", 1.0)])], [])
+            database.write([batch_of("m", 1, [disk_event("/a", 1.0), bad])], [MachineInfo(machine_id="m")])
+        database.write([batch_of("m", 2, [disk_event("/c", 1.0)])], [])
     assert rows(filepath, "SELECT id FROM DiskEvents") == [("/c",)]
     assert rows(filepath, "SELECT count(*) FROM MachineInfo") == [(0,)]
 
@@ -212,7 +212,7 @@ def test_a_folder_that_may_not_be_written_is_refused(tmp_path: Path) -> None:
 )
 def test_sql_can_only_read(filepath: Path, statement: str) -> None:
     with Database(filepath) as database:
-        database.write([Batch("m", 1, [disk_event("/a", 1.0)])], [])
+        database.write([batch_of("m", 1, [disk_event("/a", 1.0)])], [])
     with pytest.raises(ChiaTeaError) as caught:
         rows(filepath, statement)
     assert caught.value.exit_code == 2
@@ -222,7 +222,7 @@ def test_sql_can_only_read(filepath: Path, statement: str) -> None:
 def test_reading_goes_on_beside_the_writer(filepath: Path) -> None:
     with Database(filepath) as database:
         reader = open_read_only(filepath)
-        database.write([Batch("m", 1, [disk_event("/a", 1.0)])], [])
+        database.write([batch_of("m", 1, [disk_event("/a", 1.0)])], [])
         assert reader.execute("SELECT count(*) FROM Disk").fetchone() == (1,)
         reader.close()
 

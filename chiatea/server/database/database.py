@@ -2,14 +2,16 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
+from google.protobuf.message import Message
+
 from chiatea.errors import ChiaTeaError, ConfigurationError, DatabaseError
 from chiatea.protobuf.computer_info_pb2 import DELETE, NONE, UpdateEvent
-from chiatea.protobuf.descriptors import entry_of, filled_from_row, topic_of
+from chiatea.protobuf.descriptors import TOPICS, Topic, filled_from_row
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.server.database.lock import FileLock
 from chiatea.server.database.schema import (
@@ -20,11 +22,11 @@ from chiatea.server.database.schema import (
     loaded_row,
     stored_row,
 )
+from chiatea.state.event_key import EventKey
 from chiatea.state.farm_state import FarmState
-from chiatea.state.latest import latest
 from chiatea.state.machine_state import Entry
 
-__all__ = ["APPLICATION_ID", "LAYOUT_VERSION", "Batch", "Database", "open_read_only"]
+__all__ = ["APPLICATION_ID", "LAYOUT_VERSION", "Batch", "Database", "batch_of", "open_read_only"]
 
 APPLICATION_ID: Final = 0x63746561  # "ctea": what `file` and SQLite call the kind of a database
 CACHE_KIBIBYTES: Final = 64 * 1024
@@ -33,12 +35,28 @@ LAYOUT_VERSION: Final = 1
 """Raised when the tables' keys or their meaning change, not when the protocol gets a field."""
 
 
+Told = tuple[Topic, Message, UpdateEvent]
+"""An event with its topic and the entry that it carries, looked up once."""
+Newest = dict[EventKey, UpdateEvent]
+"""Of each entry the event that decides its state."""
+
+
 class Batch(NamedTuple):
-    """Events of one machine that its collector numbered together, their `machine_id` filled in."""
+    """Events of one machine that its reporter numbered together."""
 
     machine_id: str
     sequence: int
-    events: Sequence[UpdateEvent]
+    told: Sequence[Told]
+
+
+def batch_of(machine_id: str, sequence: int, events: Iterable[UpdateEvent], topics: Container[str] = TOPICS) -> Batch:
+    """A batch of those events that say something of some topics."""
+    told: list[Told] = []
+    for event in events:
+        name = event.WhichOneof("event_data")
+        if name is not None and name in topics and event.event_type != NONE:
+            told.append((TOPICS[name], getattr(event, name), event))
+    return Batch(machine_id, sequence, told)
 
 
 class Database:
@@ -109,8 +127,11 @@ class Database:
                 "install that version or a newer one",
             )
 
-    def write(self, batches: Iterable[Batch], infos: Iterable[MachineInfo]) -> None:
+    def write(self, batches: Iterable[Batch], infos: Iterable[MachineInfo]) -> Newest:
         """Stores batches and what the server knows of machines, all or nothing, and durably.
+
+        Returns:
+            The events that decide the state of their entries.
 
         Raises:
             DatabaseError: nothing of it was stored; it may be tried again.
@@ -118,7 +139,7 @@ class Database:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._write_events(batches)
+                newest = self._write_events(batches)
                 self._connection.executemany(
                     MACHINE_INFO_TABLE.upsert, [stored_row(info, MACHINE_INFO_COLUMNS) for info in infos]
                 )
@@ -129,34 +150,37 @@ class Database:
                 raise
         except sqlite3.Error as error:
             raise _as_database_error(self.filepath, error) from None
+        return newest
 
-    def _write_events(self, batches: Iterable[Batch]) -> None:
-        rows: dict[str, list[list[Any]]] = {}
-        events: list[UpdateEvent] = []
-        for batch in batches:
-            for position, event in enumerate(batch.events):
-                topic = topic_of(event)
-                if topic is None or event.event_type == NONE:
-                    continue
-                data = stored_row(entry_of(event, topic), topic.columns)
-                key = [batch.machine_id, event.timestamp, batch.sequence, position, event.event_type]
-                rows.setdefault(topic.name, []).append(key + data)
-                events.append(event)
+    def _write_events(self, batches: Iterable[Batch]) -> Newest:
+        rows: dict[str, list[tuple[Any, ...]]] = {}
+        newest: dict[EventKey, tuple[UpdateEvent, list[Any]]] = {}
+        for machine_id, sequence, told in batches:
+            for position, (topic, message, event) in enumerate(told):
+                name, timestamp = topic.name, event.timestamp
+                data = TABLES[name].read(message)
+                held_rows = rows.get(name)
+                if held_rows is None:
+                    held_rows = rows[name] = []
+                held_rows.append((machine_id, timestamp, sequence, position, event.event_type, *data))
+                key = (machine_id, name, topic.id_of(message))
+                held = newest.get(key)
+                if held is None or timestamp >= held[0].timestamp:
+                    newest[key] = (event, data)
         for name, topic_rows in rows.items():
             self._connection.executemany(TABLES[name].events.insert, topic_rows)
-        self._write_state(events)
+        self._write_state(newest)
+        return {key: event for key, (event, _) in newest.items()}
 
-    def _write_state(self, events: Iterable[UpdateEvent]) -> None:
-        upserts: dict[str, list[list[Any]]] = {}
-        deletes: dict[str, list[list[Any]]] = {}
-        for (machine_id, name, identity), event in latest(events).items():
-            topic = TABLES[name].topic
+    def _write_state(self, newest: Mapping[EventKey, tuple[UpdateEvent, list[Any]]]) -> None:
+        upserts: dict[str, list[tuple[Any, ...]]] = {}
+        deletes: dict[str, list[tuple[Any, ...]]] = {}
+        for (machine_id, name, identity), (event, data) in newest.items():
             if event.event_type == DELETE:
-                key = [machine_id, identity] if topic.is_repeated else [machine_id]
-                deletes.setdefault(name, []).append([*key, event.timestamp])
+                key = (machine_id, identity) if TABLES[name].topic.is_repeated else (machine_id,)
+                deletes.setdefault(name, []).append((*key, event.timestamp))
             else:
-                data = stored_row(entry_of(event, topic), topic.columns)
-                upserts.setdefault(name, []).append([machine_id, event.timestamp, *data])
+                upserts.setdefault(name, []).append((machine_id, event.timestamp, *data))
         for name, rows in upserts.items():
             self._connection.executemany(TABLES[name].upsert_state, rows)
         for name, rows in deletes.items():

@@ -4,8 +4,9 @@ For a topic `Disk` there are `Disk` (the state: one row an entry), `DiskEvents` 
 view `DiskNamed`, which shows the names of enums instead of their numbers. Every enum has a table of its own.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from google.protobuf.message import Message
@@ -19,7 +20,7 @@ from chiatea.protobuf.descriptors import (
     Topic,
     columns_of,
     enum_tables,
-    row_of,
+    row_reader,
 )
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 
@@ -92,13 +93,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class TopicTables:
-    """The tables of one topic and the statements that write and read them."""
+    """The tables of one topic, the statements that write and read them, and what makes an entry a row."""
 
     topic: Topic
     state: Table
     events: Table
     upsert_state: str
     delete_state: str
+    read: Callable[[Any], list[Any]]
 
 
 def quoted(name: str) -> str:
@@ -108,6 +110,28 @@ def quoted(name: str) -> str:
 
 def _names(names: "Iterator[str] | tuple[str, ...] | list[str]") -> str:
     return ", ".join(quoted(name) for name in names)
+
+
+def stored_row(message: Message, columns: tuple[Column, ...]) -> list[Any]:
+    """A message's values as the database keeps them."""
+    return _storing_reader(columns)(message)
+
+
+@cache
+def _storing_reader(columns: tuple[Column, ...]) -> Callable[[Any], list[Any]]:
+    read = row_reader(columns)
+    unsigned = [index for index, column in enumerate(columns) if column.kind is ColumnKind.UNSIGNED]
+    if not unsigned:
+        return read
+
+    def read_unsigned(message: Any) -> list[Any]:
+        row = read(message)
+        for index in unsigned:
+            if row[index] is not None and row[index] > _LARGEST_INTEGER:
+                row[index] = str(row[index])
+        return row
+
+    return read_unsigned
 
 
 def _topic_tables(topic: Topic) -> TopicTables:
@@ -128,6 +152,7 @@ def _topic_tables(topic: Topic) -> TopicTables:
         # An event that is older than the row it touches leaves the row alone.
         upsert_state=f'{state.upsert} WHERE excluded."timestamp" >= {quoted(state.name)}."timestamp"',
         delete_state=f'DELETE FROM {quoted(state.name)} WHERE {where} AND "timestamp" <= ?',  # noqa: S608
+        read=_storing_reader(topic.columns),
     )
 
 
@@ -177,15 +202,6 @@ def create_statements() -> Iterator[str]:
     for tables in TABLES.values():
         yield from _named_view(tables.state, tables.topic)
         yield from _named_view(tables.events, tables.topic)
-
-
-def stored_row(message: Message, columns: tuple[Column, ...]) -> list[Any]:
-    """A message's values as the database keeps them."""
-    row = row_of(message, columns)
-    for index, column in enumerate(columns):
-        if column.kind is ColumnKind.UNSIGNED and row[index] is not None and row[index] > _LARGEST_INTEGER:
-            row[index] = str(row[index])
-    return row
 
 
 def loaded_row(row: tuple[Any, ...], columns: tuple[Column, ...]) -> list[Any]:
