@@ -25,7 +25,9 @@ def _protoc(*arguments: str) -> None:
     # protoc finds its plugins for the stubs on the path.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     command = [sys.executable, "-m", "grpc_tools.protoc", "-Iprotocol", *arguments]
-    subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=True)
+    done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PATH": path}, check=False)
+    if done.returncode:
+        sys.exit("protocol/ cannot be compiled: mend the first fault above")
 
 
 def _generated_in(folder: Path) -> set[str]:

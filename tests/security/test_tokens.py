@@ -35,6 +35,11 @@ def _create_many(path: Path, count: int) -> None:
         TokenStore(path).create(Role.VIEWER, now=NOW)
 
 
+def _die_with_the_lock(path: Path) -> None:
+    with locked(path):
+        os._exit(7)
+
+
 def test_a_token_says_nothing_of_its_role_and_is_never_the_same() -> None:
     tokens = {new_token() for _ in range(1000)}
     assert len(tokens) == 1000
@@ -209,11 +214,9 @@ def test_a_lock_that_is_held_too_long_is_an_error_that_names_it(path: Path) -> N
 
 
 def test_a_lock_dies_with_its_process(path: Path) -> None:
-    child = os.fork()
-    if child == 0:
-        lock = locked(path)
-        lock.__enter__()
-        os._exit(0)
-    os.waitpid(child, 0)
+    process = multiprocessing.get_context("spawn").Process(target=_die_with_the_lock, args=(path,))
+    process.start()
+    process.join(30)
+    assert process.exitcode == 7
     with locked(path, limit_seconds=0):
         pass
