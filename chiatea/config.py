@@ -171,6 +171,16 @@ class ServerConfig(_Section):
     """The port to listen on."""
     db_filepath: Filepath = _default_path("~/.chia_tea/monitoring.db")
     """The database: every event and the current state."""
+    keep_events: Seconds = Field(default=90 * 86400.0, ge=3600, le=3650 * 86400)
+    """How long events are kept. The current state stays whatever its age."""
+    thin_events_after: Seconds = Field(default=7 * 86400.0, ge=3600, le=3650 * 86400)
+    """Of processor, memory, disks, sensors, network and processes, which change all the time, events older than this
+    are thinned."""
+    thin_events_to: Seconds = Field(default=300.0, ge=1, le=86400)
+    """What is thinned keeps one event of each entry in each of these intervals."""
+    durability: Literal["full", "normal"] = "full"
+    """full: what a collector was told to be stored survives a power cut. normal: a power cut may lose the last
+    instants, in exchange for less work for the disk; a crash of chia-tea alone loses nothing with either."""
 
 
 class SendUpdateEveryConfig(_Section):

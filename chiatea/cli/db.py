@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -38,6 +39,55 @@ def sql(config_filepath: Path | None, statement: str, as_json: bool) -> None:
     writer("\t".join(names) + "\n")
     for row in rows:
         writer("\t".join(_cell(value) for value in row) + "\n")
+
+
+@db.command()
+@json_option
+@config_option
+def info(config_filepath: Path | None, as_json: bool) -> None:
+    """What the database holds, how large it is, and whether it must be brought up to this chia-tea."""
+    config = load_config(config_filepath)
+    from chiatea.server.database.overview import overview  # noqa: PLC0415
+    from chiatea.units import format_bytes  # noqa: PLC0415
+
+    told = overview(config.monitoring.server.db_filepath)
+    if as_json:
+        json.dump(told, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    click.echo(f"{told['filepath']}: {format_bytes(told['bytes'])}, made by chia-tea {told['written_by']}")
+    click.echo(f"machines: {told['n_machines']}")
+    click.echo("pending: " + ("; ".join(told["pending"]) if told["pending"] else "nothing, it is of this chia-tea"))
+    click.echo(f"{'TOPIC':24}{'ENTRIES':>10}{'EVENTS':>12}  OLDEST EVENT")
+    for topic in told["topics"]:
+        if topic["n_entries"] or topic["n_events"]:
+            oldest = topic["oldest_event"]
+            when = time.strftime("%Y-%m-%d %H:%M", time.localtime(oldest)) if oldest is not None else "-"
+            click.echo(f"{topic['name']:24}{topic['n_entries']:>10}{topic['n_events']:>12}  {when}")
+
+
+@db.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be changed.")
+@json_option
+@config_option
+def migrate(config_filepath: Path | None, dry_run: bool, as_json: bool) -> None:
+    """Bring the database up to this chia-tea, after a backup beside it. The server does the same when it starts."""
+    config = load_config(config_filepath)
+    from chiatea.server.database.database import Database  # noqa: PLC0415
+    from chiatea.server.database.opening import pending_steps  # noqa: PLC0415
+
+    filepath = config.monitoring.server.db_filepath
+    steps = pending_steps(filepath)
+    if not dry_run:
+        with Database(filepath) as database:
+            steps = database.migrated
+    if as_json:
+        click.echo(json.dumps({"filepath": str(filepath), "dry_run": dry_run, "steps": steps}))
+        return
+    for step in steps:
+        click.echo(step)
+    if not steps:
+        click.echo(f"{filepath}: is of this chia-tea, there is nothing to do")
 
 
 def _plain(value: object) -> object:

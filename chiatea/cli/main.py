@@ -12,6 +12,7 @@ from chiatea.cli.certs import certs
 from chiatea.cli.collect import collect
 from chiatea.cli.config import config
 from chiatea.cli.db import db
+from chiatea.cli.events import events
 from chiatea.cli.serve import serve
 from chiatea.cli.status import status
 from chiatea.cli.tui import tui
@@ -33,7 +34,7 @@ def chia_tea() -> None:
     """
 
 
-for command in (up, serve, collect, tui, status, config, certs, db):
+for command in (up, serve, collect, tui, status, events, config, certs, db):
     chia_tea.add_command(command)
 
 

@@ -26,6 +26,7 @@ from chiatea.protobuf.computer_info_pb2 import ComputerInfo, EventType, UpdateEv
 
 __all__ = [
     "EVENT_TYPES",
+    "REPEATED",
     "TOPICS",
     "Column",
     "ColumnKind",
@@ -74,6 +75,9 @@ _KINDS: Final = {
 }
 
 
+REPEATED: Final = 100
+"""Added to a type's number for a repeated field of it."""
+
 _ID_TYPES: Final = frozenset(
     {
         FieldDescriptor.TYPE_STRING,
@@ -95,10 +99,15 @@ class EnumTable:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One scalar of a message; of a nested message under the name `outer_inner`."""
+    """One scalar of a message; of a nested message under the name `outer_inner`.
+
+    `type` is protobuf's number of the field's type, REPEATED more for a repeated field; `field_numbers` are what stays
+    when a field is renamed.
+    """
 
     name: str
     kind: ColumnKind
+    type: int
     is_optional: bool
     path: tuple[str, ...]
     field_numbers: tuple[int, ...]
@@ -111,6 +120,7 @@ class Topic:
 
     Attributes:
         name: its case in UpdateEvent, as "disk".
+        number: the case's field number, which stays when it is renamed.
         message_name: the message's name and so the table's, as "Disk".
         state_field: its field in ComputerInfo, as "disks".
         is_repeated: whether a machine has many of it, told apart by `id`.
@@ -120,6 +130,7 @@ class Topic:
     """
 
     name: str
+    number: int
     message_name: str
     state_field: str
     is_repeated: bool
@@ -160,7 +171,8 @@ def columns_of(descriptor: Descriptor, path: tuple[str, ...] = (), numbers: tupl
             kind = _KINDS.get(field.type, ColumnKind.INTEGER)
         enum = _enum_table(field.enum_type) if field.enum_type is not None else None
         is_optional = field.has_presence or len(path) > 0
-        columns.append(Column("_".join(field_path), kind, is_optional, field_path, field_numbers, enum))
+        type_number = field.type + (REPEATED if field.is_repeated else 0)
+        columns.append(Column("_".join(field_path), kind, type_number, is_optional, field_path, field_numbers, enum))
     # SQLite does not tell "Name" from "name".
     names = Counter(column.name.lower() for column in columns)
     twice = sorted(name for name, count in names.items() if count > 1)
@@ -196,6 +208,7 @@ def topics_between(state: Descriptor, event: Descriptor) -> dict[str, Topic]:
             )
         topics[case.name] = Topic(
             name=case.name,
+            number=case.number,
             message_name=message.name,
             state_field=state_field.name,
             is_repeated=state_field.is_repeated,

@@ -20,9 +20,11 @@ from chiatea.security.tokens import TokenStore
 from chiatea.server.authorization import Authorization
 from chiatea.server.database.database import Database
 from chiatea.server.database.history import History
+from chiatea.server.database.retention import KeepRule
 from chiatea.server.hub import Hub
 from chiatea.server.ingest import Ingest
 from chiatea.server.services import MonitoringService
+from chiatea.server.upkeep import keep_up
 from chiatea.state.farm_state import FarmState
 
 __all__ = ["Serving", "serve", "serving"]
@@ -112,7 +114,8 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
     tokens.load()
     server = grpc.aio.server(interceptors=[Authorization(tokens)], options=_OPTIONS)
     bound = _listen(server, settings.host, settings.port if port is None else port, credentials)
-    with Database(settings.db_filepath) as database:
+    rule = KeepRule(settings.keep_events, settings.thin_events_after, settings.thin_events_to)
+    with Database(settings.db_filepath, durability=settings.durability) as database:
         farm = database.load()
         for info in farm.infos.values():
             info.online = info.copier_online = False
@@ -121,11 +124,13 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
         service = MonitoringService(farm, ingest, hub, History(settings.db_filepath))
         add_MonitoringServicer_to_server(service, server)
         writer = asyncio.create_task(ingest.run(), name="ingest")
+        upkeep = asyncio.create_task(keep_up(database, rule), name="upkeep")
         await server.start()
         try:
             yield Serving(settings.host, bound, farm, ingest, hub)
         finally:
             await server.stop(GRACE_SECONDS)
+            upkeep.cancel()
             ingest.close()
             await writer
 

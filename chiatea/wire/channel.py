@@ -90,6 +90,8 @@ def as_connection_error(error: grpc.aio.AioRpcError, address: str) -> Connection
             f"the server at {address} is not the one that monitoring.auth.cert_filepath knows",
             "copy server.cert from the server's machine",
         )
+    if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
+        return ConnectionFailedError(details)
     if error.code() == grpc.StatusCode.UNAVAILABLE:
         return ConnectionFailedError(f"no server answers at {address}", "start it with `chia-tea serve`")
     return ConnectionFailedError(f"the server at {address} failed: {details}")

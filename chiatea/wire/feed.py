@@ -134,8 +134,8 @@ class FarmFeed:
             self._changed.update((machine_id, topic) for topic in state.entries)
 
 
-async def fetch_farm(server: Server, *, limit_seconds: float = 10.0) -> FarmState:
-    """The farm as it is now.
+async def fetch_farm(server: Server, *, topics: Sequence[str] = (), limit_seconds: float = 10.0) -> FarmState:
+    """The farm as it is now; of some topics only, where they are named.
 
     Raises:
         ConnectionFailedError: when the server cannot be reached, refuses us or takes longer than the limit.
@@ -143,7 +143,7 @@ async def fetch_farm(server: Server, *, limit_seconds: float = 10.0) -> FarmStat
     farm = FarmState()
     try:
         async with asyncio.timeout(limit_seconds), open_channel(server) as channel:
-            call = MonitoringStub(channel).Subscribe(SubscribeRequest())
+            call = MonitoringStub(channel).Subscribe(SubscribeRequest(topics=topics))
             async for message in call:
                 for info in message.snapshot.machines:
                     farm.apply_info(info)

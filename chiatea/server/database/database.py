@@ -5,34 +5,33 @@ import sqlite3
 from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 from google.protobuf.message import Message
 
-from chiatea.errors import ChiaTeaError, ConfigurationError, DatabaseError
+from chiatea.errors import ChiaTeaError, ConfigurationError
 from chiatea.protobuf.computer_info_pb2 import DELETE, NONE, UpdateEvent
 from chiatea.protobuf.descriptors import TOPICS, Topic, filled_from_row
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.server.database.lock import FileLock
+from chiatea.server.database.opening import bring_up_to_date, check_kind
+from chiatea.server.database.retention import KeepRule, Retention
 from chiatea.server.database.schema import (
     MACHINE_INFO_COLUMNS,
     MACHINE_INFO_TABLE,
     TABLES,
-    create_statements,
     loaded_row,
     stored_row,
 )
+from chiatea.server.database.sqlite_errors import as_database_error
 from chiatea.state.event_key import EventKey
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import Entry
 
-__all__ = ["APPLICATION_ID", "LAYOUT_VERSION", "Batch", "Database", "batch_of", "open_read_only"]
+__all__ = ["Batch", "Database", "batch_of"]
 
-APPLICATION_ID: Final = 0x63746561  # "ctea": what `file` and SQLite call the kind of a database
 CACHE_KIBIBYTES: Final = 64 * 1024
 CHECKPOINT_PAGES: Final = 16_000
-LAYOUT_VERSION: Final = 1
-"""Raised when the tables' keys or their meaning change, not when the protocol gets a field."""
 
 
 Told = tuple[Topic, Message, UpdateEvent]
@@ -62,14 +61,17 @@ def batch_of(machine_id: str, sequence: int, events: Iterable[UpdateEvent], topi
 class Database:
     """The server's own connection. All calls come from one thread."""
 
-    def __init__(self, filepath: Path) -> None:
-        """Opens the database, or makes it.
+    def __init__(self, filepath: Path, *, durability: Literal["full", "normal"] = "full") -> None:
+        """Opens the database, or makes it; an older one is brought up to this protocol first.
 
         Raises:
             ConfigurationError: when the file cannot be opened or written, or is no database of this chia-tea.
             DatabaseError: when it was made by a newer one, is damaged, or another server has it open.
         """
         self.filepath = filepath
+        self._durability = durability
+        self.migrated: list[str] = []
+        """What opening it had to change, in a person's words."""
         try:
             filepath.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -82,15 +84,18 @@ class Database:
         except BaseException:
             self._lock.release()
             raise
+        self._retention = Retention(self._connection)
 
     def _open(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = None
         try:
             connection = sqlite3.connect(self.filepath, isolation_level=None)
-            self._check_kind(connection)
+            check_kind(connection, self.filepath)
+            # Takes effect while there is no table yet: pages that are freed can be given back in small steps.
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
             connection.execute("PRAGMA journal_mode = WAL")
-            # Every commit is on the disk before it is acked.
-            connection.execute("PRAGMA synchronous = FULL")
+            # FULL: every commit is on the disk before it is acked.
+            connection.execute(f"PRAGMA synchronous = {self._durability.upper()}")
             # Events are clustered by machine, so each commit touches a page for every machine and topic: with SQLite's
             # own 2 MB cache and 4 MB log those were read and written again and again (70,000 instead of 110,000 rows
             # a second after 10^6 events of 100 machines).
@@ -98,34 +103,14 @@ class Database:
             connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             connection.execute("PRAGMA busy_timeout = 10000")
             connection.execute("PRAGMA trusted_schema = OFF")
-            connection.execute("BEGIN IMMEDIATE")
-            for statement in create_statements():
-                connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {LAYOUT_VERSION}")
-            connection.execute("COMMIT")
+            self.migrated = bring_up_to_date(connection, self.filepath)
         except (sqlite3.Error, ChiaTeaError) as error:
             if connection is not None:
                 connection.close()
             if isinstance(error, ChiaTeaError):
                 raise
-            raise _as_database_error(self.filepath, error) from None
+            raise as_database_error(self.filepath, error) from None
         return connection
-
-    def _check_kind(self, connection: sqlite3.Connection) -> None:
-        kind = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-        if tables and kind != APPLICATION_ID:
-            raise ConfigurationError(
-                f"{self.filepath}: is a database, but not of this chia-tea",
-                "set monitoring.server.db_filepath to a new path",
-            )
-        if version > LAYOUT_VERSION:
-            raise DatabaseError(
-                f"{self.filepath}: was made by a newer chia-tea (layout {version}, this one knows {LAYOUT_VERSION})",
-                "install that version or a newer one",
-            )
 
     def write(self, batches: Iterable[Batch], infos: Iterable[MachineInfo]) -> Newest:
         """Stores batches and what the server knows of machines, all or nothing, and durably.
@@ -149,7 +134,7 @@ class Database:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise _as_database_error(self.filepath, error) from None
+            raise as_database_error(self.filepath, error) from None
         return newest
 
     def _write_events(self, batches: Iterable[Batch]) -> Newest:
@@ -206,8 +191,24 @@ class Database:
                     entries = farm.machine(machine_id).entries.setdefault(topic.name, {})
                     entries[topic.id_of(message)] = Entry(message, timestamp)
         except sqlite3.Error as error:
-            raise _as_database_error(self.filepath, error) from None
+            raise as_database_error(self.filepath, error) from None
         return farm
+
+    def tidy(self, rule: KeepRule, now: float) -> int:
+        """Does one small step of what a rule asks for.
+
+        Returns:
+            How many rows it looked at or pages it gave back; 0 when all is done for now.
+
+        Raises:
+            DatabaseError: nothing was changed; it may be tried again.
+        """
+        try:
+            return self._retention.step(rule, now)
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise as_database_error(self.filepath, error) from None
 
     def close(self) -> None:
         """Closes the file and lets others have it."""
@@ -225,44 +226,3 @@ class Database:
     ) -> None:
         """Closes it."""
         self.close()
-
-
-def open_read_only(filepath: Path) -> sqlite3.Connection:
-    """A connection that can only read, also while the server writes.
-
-    Raises:
-        DatabaseError: when there is no such database.
-    """
-    if not filepath.is_file():
-        raise DatabaseError(f"{filepath}: there is no such database", "`chia-tea serve` makes it")
-    try:
-        connection = sqlite3.connect(f"{filepath.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        connection.execute("PRAGMA query_only = ON")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlite3.Error as error:
-        raise _as_database_error(filepath, error) from None
-    return connection
-
-
-_HINTS: Final = {
-    "SQLITE_CANTOPEN": "see whether its folder is there and may be written, or set monitoring.server.db_filepath",
-    "SQLITE_READONLY": "make the file and its folder writable, or set monitoring.server.db_filepath",
-    "SQLITE_PERM": "make the file and its folder writable, or set monitoring.server.db_filepath",
-    "SQLITE_NOTADB": "it is no database: set monitoring.server.db_filepath to another path",
-    "SQLITE_CORRUPT": "the file is damaged: put a backup in its place, or save what is left with "
-    "`sqlite3 OLD .recover | sqlite3 NEW`",
-    "SQLITE_FULL": "make space on its disk; it goes on by itself",
-    "SQLITE_IOERR": "see what the system's log says of its disk",
-    "SQLITE_BUSY": "another program has it locked",
-}
-
-
-_OF_THE_PATH: Final = ("SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_PERM", "SQLITE_NOTADB")
-
-
-def _as_database_error(filepath: Path, error: sqlite3.Error) -> ConfigurationError | DatabaseError:
-    name = getattr(error, "sqlite_errorname", "") or ""
-    hint = next((hint for start, hint in _HINTS.items() if name.startswith(start)), "")
-    kind = ConfigurationError if name.startswith(_OF_THE_PATH) else DatabaseError
-    return kind(f"{filepath}: {error}", hint)

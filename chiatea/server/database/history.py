@@ -14,7 +14,7 @@ from chiatea.errors import ProtocolError
 from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.descriptors import TOPICS, ColumnKind, filled_from_row
 from chiatea.protobuf.monitoring_service_pb2 import EventPage, QueryEventsRequest
-from chiatea.server.database.database import open_read_only
+from chiatea.server.database.opening import open_read_only
 from chiatea.server.database.schema import MACHINE_INFO_TABLE, TABLES, TopicTables, loaded_row, quoted
 
 __all__ = ["History"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chiatea.errors import ChiaTeaError, ConfigurationError
-from chiatea.server.database.database import open_read_only
+from chiatea.server.database.opening import open_read_only
 
 __all__ = ["query"]
 

@@ -23,20 +23,22 @@ from chiatea.protobuf.descriptors import (
     row_reader,
 )
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
+from chiatea.server.database.conversion import sql_type
+from chiatea.server.database.stored_schema import StoredSchema, schema_of
 
-__all__ = ["MACHINE_INFO_TABLE", "TABLES", "Table", "TopicTables", "create_statements", "quoted", "stored_row"]
+__all__ = [
+    "MACHINE_INFO_COLUMNS",
+    "MACHINE_INFO_TABLE",
+    "TABLES",
+    "Table",
+    "TopicTables",
+    "create_statements",
+    "current_schema",
+    "loaded_row",
+    "quoted",
+    "stored_row",
+]
 
-_TYPES: Final = {
-    ColumnKind.INTEGER: "INTEGER",
-    # Over 2^63 - 1 it is kept whole as text: SQLite's integers have a sign.
-    ColumnKind.UNSIGNED: "ANY",
-    ColumnKind.REAL: "REAL",
-    ColumnKind.BOOLEAN: "INTEGER",
-    ColumnKind.ENUM: "INTEGER",
-    ColumnKind.TEXT: "TEXT",
-    ColumnKind.BYTES: "BLOB",
-    ColumnKind.JSON: "TEXT",
-}
 _LARGEST_INTEGER: Final = 2**63 - 1
 
 _STATE_KEY: Final = (("machine_id", "TEXT"), ("timestamp", "REAL"))
@@ -135,7 +137,7 @@ def _storing_reader(columns: tuple[Column, ...]) -> Callable[[Any], list[Any]]:
 
 
 def _topic_tables(topic: Topic) -> TopicTables:
-    data = tuple((column.name, _TYPES[column.kind]) for column in topic.columns)
+    data = tuple((column.name, sql_type(column.type)) for column in topic.columns)
     reserved = {name for name, _ in _EVENT_KEY}
     if taken := reserved & {name for name, _ in data}:
         raise ValueError(f"{topic.message_name} may not have fields named {sorted(taken)}: the tables' keys have them")
@@ -162,14 +164,20 @@ TABLES: Final = {name: _topic_tables(topic) for name, topic in TOPICS.items()}
 MACHINE_INFO_COLUMNS: Final = columns_of(MachineInfo.DESCRIPTOR)
 MACHINE_INFO_TABLE: Final = Table(
     MachineInfo.DESCRIPTOR.name,
-    tuple((column.name, _TYPES[column.kind]) for column in MACHINE_INFO_COLUMNS),
+    tuple((column.name, sql_type(column.type)) for column in MACHINE_INFO_COLUMNS),
     ("machine_id",),
 )
+
+
+def current_schema() -> StoredSchema:
+    """What this protocol's tables are made from."""
+    return schema_of(tuple(TOPICS.values()), MACHINE_INFO_COLUMNS)
 
 
 def _enum_statements(enum: EnumTable) -> Iterator[str]:
     columns = '"number" INTEGER PRIMARY KEY, "name" TEXT NOT NULL'
     yield f"CREATE TABLE IF NOT EXISTS {quoted(enum.name)} ({columns}) STRICT"
+    yield f"DELETE FROM {quoted(enum.name)}"  # noqa: S608
     for number, name in enum.values:
         yield f"INSERT OR REPLACE INTO {quoted(enum.name)} VALUES ({number}, '{name}')"  # noqa: S608
 
@@ -192,7 +200,7 @@ def _named_view(table: Table, topic: Topic) -> Iterator[str]:
 
 
 def create_statements() -> Iterator[str]:
-    """Every statement that makes an empty database, each of which may be run again."""
+    """Every statement that makes an empty database; what is there already stays, but for views and enums' names."""
     yield MACHINE_INFO_TABLE.create
     for tables in TABLES.values():
         yield tables.state.create

@@ -1,0 +1,27 @@
+"""History as the server tells it."""
+
+from collections.abc import AsyncIterator
+
+import grpc
+
+from chiatea.protobuf.computer_info_pb2 import UpdateEvent
+from chiatea.protobuf.monitoring_service_pb2 import QueryEventsRequest
+from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringStub
+from chiatea.wire.channel import Server, as_connection_error, open_channel
+
+__all__ = ["query_events"]
+
+
+async def query_events(server: Server, request: QueryEventsRequest) -> AsyncIterator[UpdateEvent]:
+    """The events that a request asks for, page after page; with `follow` without end.
+
+    Raises:
+        ConnectionFailedError: when the server cannot be reached, refuses us, or finds the request wrong.
+    """
+    try:
+        async with open_channel(server) as channel:
+            async for page in MonitoringStub(channel).QueryEvents(request):
+                for event in page.events:
+                    yield event
+    except grpc.aio.AioRpcError as error:
+        raise as_connection_error(error, server.address) from None

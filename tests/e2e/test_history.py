@@ -1,0 +1,63 @@
+"""History and the database's own commands, as their users type them."""
+
+import json
+import subprocess
+import sys
+
+import psutil
+
+from .conftest import Home
+
+
+def test_events_are_listed_filtered_and_followed(home: Home) -> None:
+    home.start("up", "--headless")
+    home.until(lambda: home.machine().get("cpu") and home.machine()["disks"])
+    listed = json.loads(home.run("events", "--json", "--topic", "ram").stdout)
+    assert listed[0]["event_type"] == "ADD"
+    assert listed[0]["machine"] == "barn"
+    assert listed[0]["entry"]["total_bytes"] == psutil.virtual_memory().total
+    times = [event["time"] for event in json.loads(home.run("events", "--json", "--newest-first").stdout)]
+    assert times == sorted(times, reverse=True)
+    assert "barn  ram  ADD  total_bytes=" in home.run("events", "--machine", "barn", "--limit", "20").stdout
+    assert json.loads(home.run("events", "--json", "--text", "no such text").stdout) == []
+    follower = subprocess.Popen(
+        [sys.executable, "-m", "chiatea", "events", "--follow", "--json", "--topic", "cpu", "--since", "1s"],
+        env=home.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert follower.stdout is not None
+    n_before = home.sql("SELECT count(*) AS n FROM CpuEvents")[0]["n"]
+    home.until(lambda: home.sql("SELECT count(*) AS n FROM CpuEvents")[0]["n"] > n_before)
+    assert json.loads(follower.stdout.readline())["topic"] == "cpu"
+    follower.terminate()
+    follower.wait(10)
+    follower.stdout.close()
+
+
+def test_what_there_is_not_is_named(home: Home) -> None:
+    home.run("certs", "create")
+    home.start("serve")
+    for arguments, text in (
+        (("--topic", "weather"), "there is no topic weather"),
+        (("--machine", "attic"), "there is no machine attic"),
+    ):
+        done = home.run("events", *arguments, check=False)
+        assert done.returncode == 1
+        assert text in done.stderr
+    assert home.run("events", "--since", "yesterday", check=False).returncode == 2
+    assert home.run("events", "--follow", "--newest-first", check=False).returncode == 2
+
+
+def test_the_database_says_what_it_holds_and_what_is_pending(home: Home) -> None:
+    assert home.run("db", "info", check=False).returncode == 1
+    home.run("certs", "create")
+    server = home.start("serve")
+    told = json.loads(home.run("db", "info", "--json").stdout)
+    assert told["pending"] == []
+    assert {"name": "Disk", "n_entries": 0, "n_events": 0, "oldest_event": None} in told["topics"]
+    assert json.loads(home.run("db", "migrate", "--dry-run", "--json").stdout)["steps"] == []
+    assert "another chia-tea server has it open" in home.run("db", "migrate", check=False).stderr
+    server.terminate()
+    server.wait(10)
+    assert "nothing to do" in home.run("db", "migrate").stdout
