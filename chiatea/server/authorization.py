@@ -15,13 +15,16 @@ __all__ = ["RULES", "Authorization"]
 
 _log = logging.getLogger(__name__)
 
-RULES: Final = {
+RULES: Final[dict[str, Role | None]] = {
     "/chiatea.Monitoring/GetMachineState": Role.COLLECTOR,
     "/chiatea.Monitoring/SendMonitoringUpdate": Role.COLLECTOR,
     "/chiatea.Monitoring/Subscribe": Role.VIEWER,
     "/chiatea.Monitoring/QueryEvents": Role.VIEWER,
+    "/grpc.health.v1.Health/Check": None,
+    "/grpc.health.v1.Health/Watch": None,
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.VIEWER,
 }
-"""The role that each method needs. A method without a rule is open to nobody."""
+"""The role that each method needs; None: any role will do. A method without a rule is open to nobody."""
 
 _REFUSAL: Final = "this token may not do that"
 
@@ -46,15 +49,16 @@ class Authorization(grpc.aio.ServerInterceptor):
         return _refusing(handler)
 
     def _is_allowed(self, details: grpc.HandlerCallDetails) -> bool:
-        needed = RULES.get(details.method)
         token = _token_of(details)
         try:
             entry = self._tokens.role_of(token, self._clock()) if token else None
         except ChiaTeaError as error:
             _log.error("tokens cannot be read: %s", error)
             return False
-        if needed is not None and entry is not None and allows(entry.role, needed):
-            return True
+        if entry is not None and details.method in RULES:
+            needed = RULES[details.method]
+            if needed is None or allows(entry.role, needed):
+                return True
         reason = "without a token" if not token else "with an unknown token" if entry is None else f"as {entry.role}"
         _log.warning("refused %s called %s", details.method, reason)
         return False

@@ -22,7 +22,6 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     ReporterHello,
     ReporterMessage,
     SubscribeRequest,
-    SubscriberMessage,
 )
 from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringServicer
 from chiatea.server.database.history import History
@@ -37,6 +36,8 @@ _log = logging.getLogger(__name__)
 
 MAX_UNACKED_BATCHES: Final = 64
 """A collector that sends faster than the disk takes it is read no further: gRPC's own flow control then holds it."""
+SLOW_SUBSCRIBER_SECONDS: Final = 60.0
+"""A subscriber that takes nothing for so long is gone, or as good as gone."""
 MAX_NAME_LENGTH: Final = 100
 
 
@@ -131,14 +132,17 @@ class MonitoringService(MonitoringServicer):
         self._farm.apply_info(info)
         return info
 
-    async def Subscribe(  # noqa: N802 - gRPC's name
+    async def Subscribe(  # type: ignore[override]  # noqa: N802 - gRPC's name; writes by itself, with a time limit
         self, request: SubscribeRequest, context: "grpc.aio.ServicerContext[Any, Any]"
-    ) -> AsyncIterator[SubscriberMessage]:
+    ) -> None:
         """A snapshot, then deltas, until the subscriber goes."""
         _log.debug("subscriber %s", context.peer())
         async for message in self._hub.messages(request):
-            message.server_time = self._clock()
-            yield message
+            try:
+                await asyncio.wait_for(context.write(message), SLOW_SUBSCRIBER_SECONDS)
+            except TimeoutError:
+                _log.warning("subscriber %s reads nothing and is dropped", context.peer())
+                await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "nothing was read for too long")
 
     async def QueryEvents(  # noqa: N802 - gRPC's name
         self, request: QueryEventsRequest, context: "grpc.aio.ServicerContext[Any, Any]"

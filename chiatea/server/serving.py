@@ -10,6 +10,11 @@ from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
 
 import grpc
+from grpc_health.v1.health import SERVICE_NAME as HEALTH
+from grpc_health.v1.health import aio as health_aio
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+from grpc_reflection.v1alpha import reflection
 
 from chiatea.config import Config
 from chiatea.errors import CertificateError, ConfigurationError
@@ -31,6 +36,7 @@ __all__ = ["Serving", "serve", "serving"]
 
 _log = logging.getLogger(__name__)
 
+MONITORING: Final = "chiatea.Monitoring"
 GRACE_SECONDS: Final = 2.0
 """How long running calls may take to end when the server does."""
 
@@ -123,12 +129,18 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
         ingest = Ingest(database, farm, hub)
         service = MonitoringService(farm, ingest, hub, History(settings.db_filepath))
         add_MonitoringServicer_to_server(service, server)
+        health = health_aio.HealthServicer()
+        add_HealthServicer_to_server(health, server)
+        reflection.enable_server_reflection((MONITORING, HEALTH, reflection.SERVICE_NAME), server)
         writer = asyncio.create_task(ingest.run(), name="ingest")
         upkeep = asyncio.create_task(keep_up(database, rule), name="upkeep")
         await server.start()
+        for name in ("", MONITORING):
+            await health.set(name, HealthCheckResponse.SERVING)
         try:
             yield Serving(settings.host, bound, farm, ingest, hub)
         finally:
+            await health.enter_graceful_shutdown()
             await server.stop(GRACE_SECONDS)
             upkeep.cancel()
             ingest.close()

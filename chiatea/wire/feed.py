@@ -50,6 +50,7 @@ class FarmFeed:
     ) -> None:
         """Subscribes to all machines, without some topics."""
         self._server = server
+        self._revision, self._server_id = 0, ""
         self._request = SubscribeRequest(except_topics=except_topics)
         self._clock = clock
         self._changed: set[tuple[str, str]] = set()
@@ -87,6 +88,9 @@ class FarmFeed:
     async def _follow(self, backoff: Backoff) -> ConnectionFailedError:
         """One connection, from its beginning to its end; returns why it ended."""
         self._coming = FarmState()
+        if self.has_snapshot:
+            # Goes on from there if the server still can.
+            self._request.revision, self._request.server_id = self._revision, self._server_id
         try:
             async with open_channel(self._server) as channel:
                 async for message in MonitoringStub(channel).Subscribe(self._request):
@@ -107,7 +111,12 @@ class FarmFeed:
         self.clock_ahead_seconds = self._clock() - message.server_time
         if message.HasField("snapshot"):
             self._take_snapshot(message.snapshot)
-            return
+            if not message.snapshot.is_last:
+                return
+        self._revision, self._server_id = message.revision, message.server_id
+        if not self.connection.is_up:
+            self.connection = Connection(is_up=True, since=self._clock(), address=self._server.address)
+            self._changed.add(("", ""))
         for info in message.delta.machines:
             self.farm.apply_info(info)
             self._changed.add(("", ""))
@@ -127,8 +136,6 @@ class FarmFeed:
         self.farm.infos, self.farm.machines = self._coming.infos, self._coming.machines
         self._coming = FarmState()
         self.has_snapshot = True
-        now = self._clock()
-        self.connection = Connection(is_up=True, since=now, address=self._server.address)
         self._changed.add(("", ""))
         for machine_id, state in self.farm.machines.items():
             self._changed.update((machine_id, topic) for topic in state.entries)

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
+from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
+from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from chiatea.config import Config
 from chiatea.errors import ConfigurationError, ConnectionFailedError, RefusedError
@@ -23,9 +27,11 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     ReporterHello,
     ReporterMessage,
     SubscribeRequest,
+    SubscriberMessage,
 )
 from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringStub
 from chiatea.security.certificates import create_certificate
+from chiatea.server import hub
 from chiatea.server.authorization import RULES
 from chiatea.server.database.query import query
 from chiatea.server.serving import serving
@@ -239,7 +245,7 @@ async def test_a_subscriber_gets_only_the_topics_it_asks_for(server: Running) ->
         assert not feed.farm.machine("m1").of("disk")
 
 
-async def test_a_subscriber_that_reads_nothing_holds_each_entry_once(server: Running) -> None:
+async def test_a_subscriber_that_reads_nothing_costs_no_more_than_the_state(server: Running) -> None:
     sender = reporting(server)
     async with task_of(sender.run()), open_channel(server.as_seen_by("viewer")) as channel:
         await sender.is_ready.wait()
@@ -248,9 +254,79 @@ async def test_a_subscriber_that_reads_nothing_holds_each_entry_once(server: Run
         for n in range(1, 2001):
             sender.put([disk("/a", n)])
         await until(lambda: n_committed(server) == 2000)
-        (subscription,) = server.serving.hub.subscriptions
-        assert len(subscription.events) <= 1
+        assert server.serving.hub.n_subscribers == 1
+        assert server.serving.hub.n_waiting <= 1
         call.cancel()
+
+
+async def test_a_subscriber_that_fell_far_behind_is_sent_the_state_anew(
+    server: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "MAX_FRAMES", 3)
+    monkeypatch.setattr(hub, "TICK_SECONDS", 0.0)
+    sender = reporting(server)
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        sender.put([disk("/a", 0, ADD)])
+        await until(lambda: n_committed(server) == 1)
+        slow = server.serving.hub.messages(SubscribeRequest(topics=["disk"]))
+        first = await anext(slow)
+        assert first.snapshot.is_last
+        for n in range(1, 30):
+            sender.put([disk("/a", n)])
+            await until(lambda: n_committed(server) == n + 1)  # noqa: B023 - awaited within its round
+        again = await anext(slow)
+        assert again.snapshot.is_last
+        assert again.snapshot.entries[0].disk.free_bytes == 29
+        sender.put([disk("/a", 30)])
+        assert (await anext(slow)).delta.events[0].disk.free_bytes == 30
+        await slow.aclose()
+
+
+async def test_a_subscriber_that_comes_back_soon_is_sent_only_what_it_missed(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()), open_channel(server.as_seen_by("viewer")) as channel:
+        await sender.is_ready.wait()
+        sender.put([disk("/a", 1, ADD), disk("/b", 1, ADD)])
+        await until(lambda: n_committed(server) == 1)
+        stub = MonitoringStub(channel)
+        call = stub.Subscribe(SubscribeRequest())
+        snapshot = await call.read()
+        assert isinstance(snapshot, SubscriberMessage)
+        call.cancel()
+        sender.put([disk("/a", 2)])
+        await until(lambda: n_committed(server) == 2)
+        call = stub.Subscribe(SubscribeRequest(revision=snapshot.revision, server_id=snapshot.server_id))
+        hello, missed = await call.read(), await call.read()
+        assert isinstance(hello, SubscriberMessage)
+        assert isinstance(missed, SubscriberMessage)
+        assert hello.HasField("delta")
+        assert [event.disk.free_bytes for event in missed.delta.events] == [2]
+        call.cancel()
+        for revision, server_id in (
+            (snapshot.revision, "another"),
+            (10**15, snapshot.server_id),
+            (-5, snapshot.server_id),
+        ):
+            call = stub.Subscribe(SubscribeRequest(revision=revision, server_id=server_id))
+            anew = await call.read()
+            assert isinstance(anew, SubscriberMessage)
+            assert len(anew.snapshot.entries) == 2
+            call.cancel()
+
+
+async def test_subscribers_who_want_the_same_share_their_frames(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        subscribers = [server.serving.hub.messages(SubscribeRequest(topics=["disk"])) for _ in range(3)]
+        for subscriber in subscribers:
+            assert (await anext(subscriber)).snapshot.is_last
+        sender.put([disk("/a", 1, ADD)])
+        frames = [await anext(subscriber) for subscriber in subscribers]
+        assert frames[0] is frames[1] is frames[2]
+        for subscriber in subscribers:
+            await subscriber.aclose()
 
 
 async def test_history_is_read_back_in_pages_and_both_orders(server: Running) -> None:
@@ -292,7 +368,26 @@ async def test_history_can_be_followed(server: Running) -> None:
 def test_every_method_has_a_rule() -> None:
     methods = {f"/{s.full_name}/{m.name}" for s in DESCRIPTOR.services_by_name.values() for m in s.methods}
     served = {method for method in methods if method.startswith("/chiatea.Monitoring/")}
-    assert served == RULES.keys()
+    standard = {method for method in RULES if method.startswith("/grpc.")}
+    assert served == RULES.keys() - standard
+
+
+async def test_health_is_told_to_any_token_and_reflection_to_viewers(server: Running) -> None:
+    async with open_channel(server.as_seen_by("collector")) as channel:
+        answer = await HealthStub(channel).Check(HealthCheckRequest(service="chiatea.Monitoring"))
+        assert answer.status == HealthCheckResponse.SERVING
+    async with open_channel(server.as_seen_by("viewer")) as channel:
+        call = ServerReflectionStub(channel).ServerReflectionInfo()
+        await call.write(ServerReflectionRequest(list_services=""))
+        answer = await call.read()
+        names = {service.name for service in answer.list_services_response.service}
+        assert "chiatea.Monitoring" in names
+        await call.done_writing()
+    right = server.as_seen_by("viewer")
+    async with open_channel(Server(right.address, right.certificate, "ct_" + "A" * 43)) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await HealthStub(channel).Check(HealthCheckRequest())
+        assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.mark.parametrize(
