@@ -40,9 +40,19 @@ class Ingest:
     """
 
     def __init__(
-        self, database: Database, farm: FarmState, hub: Hub, *, clock: Callable[[], float] = time.time
+        self,
+        database: Database,
+        farm: FarmState,
+        hub: Hub,
+        *,
+        on_change: Callable[[str], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Writes to the database, and to the farm's state what was written."""
+        """Writes to the database, and to the farm's state what was written.
+
+        `on_change` is told why nothing can be stored from now on, and "" when it goes on.
+        """
+        self._on_change = on_change
         self._database = database
         self._farm = farm
         self._hub = hub
@@ -118,13 +128,15 @@ class Ingest:
         try:
             newest = self._database.write([w.batch for w in fresh], infos.values())
         except DatabaseError as error:
-            if not self.failure:
-                _log.error("nothing can be stored now: %s", error)
-            self.failure = str(error)
+            if str(error) != self.failure:
+                _log.error("nothing can be stored now, and nothing is acked: %s", error)
+                self.failure = str(error)
+                self._on_change(self.failure)
             return False
         if self.failure:
             _log.warning("storing goes on after: %s", self.failure)
             self.failure = ""
+            self._on_change("")
         del self._waiting[: len(taken)]
         self._dirty_infos -= dirty
         touched = {}

@@ -126,10 +126,16 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
         for info in farm.infos.values():
             info.online = info.copier_online = False
         hub = Hub(farm)
-        ingest = Ingest(database, farm, hub)
+        health = health_aio.HealthServicer()
+
+        def tell_health(failure: str) -> None:
+            status = HealthCheckResponse.NOT_SERVING if failure else HealthCheckResponse.SERVING
+            background.add(asyncio.create_task(health.set(MONITORING, status)))
+
+        background: set[asyncio.Task[None]] = set()
+        ingest = Ingest(database, farm, hub, on_change=tell_health)
         service = MonitoringService(farm, ingest, hub, History(settings.db_filepath))
         add_MonitoringServicer_to_server(service, server)
-        health = health_aio.HealthServicer()
         add_HealthServicer_to_server(health, server)
         reflection.enable_server_reflection((MONITORING, HEALTH, reflection.SERVICE_NAME), server)
         writer = asyncio.create_task(ingest.run(), name="ingest")

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -374,10 +375,12 @@ def test_every_method_has_a_rule() -> None:
 
 async def test_health_is_told_to_any_token_and_reflection_to_viewers(server: Running) -> None:
     async with open_channel(server.as_seen_by("collector")) as channel:
-        answer = await HealthStub(channel).Check(HealthCheckRequest(service="chiatea.Monitoring"))
+        health: Any = HealthStub(channel)
+        answer = await health.Check(HealthCheckRequest(service="chiatea.Monitoring"))
         assert answer.status == HealthCheckResponse.SERVING
     async with open_channel(server.as_seen_by("viewer")) as channel:
-        call = ServerReflectionStub(channel).ServerReflectionInfo()
+        stub: Any = ServerReflectionStub(channel)  # type: ignore[arg-type]
+        call = stub.ServerReflectionInfo()
         await call.write(ServerReflectionRequest(list_services=""))
         answer = await call.read()
         names = {service.name for service in answer.list_services_response.service}
@@ -385,8 +388,9 @@ async def test_health_is_told_to_any_token_and_reflection_to_viewers(server: Run
         await call.done_writing()
     right = server.as_seen_by("viewer")
     async with open_channel(Server(right.address, right.certificate, "ct_" + "A" * 43)) as channel:
+        health = HealthStub(channel)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await HealthStub(channel).Check(HealthCheckRequest())
+            await health.Check(HealthCheckRequest())
         assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
 
 
