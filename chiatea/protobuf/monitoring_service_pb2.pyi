@@ -333,6 +333,77 @@ class SubscriberMessage(_message.Message):
 Global___SubscriberMessage: _TypeAlias = SubscriberMessage  # noqa: Y015
 
 @_typing.final
+class ListEntriesRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOPIC_FIELD_NUMBER: _builtins.int
+    MACHINE_IDS_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    SORT_BY_FIELD_NUMBER: _builtins.int
+    DESCENDING_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
+    OFFSET_FIELD_NUMBER: _builtins.int
+    topic: _builtins.str
+    """A case of UpdateEvent."""
+    text: _builtins.str
+    """Found in any text of the entry, whatever its case."""
+    sort_by: _builtins.str
+    """A column of the topic's table; empty: machine and id."""
+    descending: _builtins.bool
+    limit: _builtins.int
+    """0: the server's own limit."""
+    offset: _builtins.int
+    """Entries to pass over."""
+    @_builtins.property
+    def machine_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Empty: all machines."""
+
+    def __init__(
+        self,
+        *,
+        topic: _builtins.str = ...,
+        machine_ids: _abc.Iterable[_builtins.str] | None = ...,
+        text: _builtins.str = ...,
+        sort_by: _builtins.str = ...,
+        descending: _builtins.bool = ...,
+        limit: _builtins.int = ...,
+        offset: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["descending", b"descending", "limit", b"limit", "machine_ids", b"machine_ids", "offset", b"offset", "sort_by", b"sort_by", "text", b"text", "topic", b"topic"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListEntriesRequest: _TypeAlias = ListEntriesRequest  # noqa: Y015
+
+@_typing.final
+class EntryPage(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    N_ENTRIES_FIELD_NUMBER: _builtins.int
+    n_entries: _builtins.int
+    """How many there are in all, of this page and every other."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_computer_info_pb2.UpdateEvent]:
+        """Events of type ADD."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_computer_info_pb2.UpdateEvent] | None = ...,
+        n_entries: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "n_entries", b"n_entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EntryPage: _TypeAlias = EntryPage  # noqa: Y015
+
+@_typing.final
 class QueryEventsRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

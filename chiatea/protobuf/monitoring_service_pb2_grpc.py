@@ -51,6 +51,11 @@ class MonitoringStub:
                 request_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.SubscribeRequest.SerializeToString,
                 response_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.SubscriberMessage.FromString,
                 _registered_method=True)
+        self.ListEntries = channel.unary_unary(
+                '/chiatea.Monitoring/ListEntries',
+                request_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.ListEntriesRequest.SerializeToString,
+                response_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.EntryPage.FromString,
+                _registered_method=True)
         self.QueryEvents = channel.unary_stream(
                 '/chiatea.Monitoring/QueryEvents',
                 request_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.QueryEventsRequest.SerializeToString,
@@ -83,6 +88,14 @@ class MonitoringServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListEntries(self, request, context):
+        """The entries of one topic as they are now, sorted and filtered by the server, in pages: for lists that are too
+        long to be subscribed to, as a farm's plots.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def QueryEvents(self, request, context):
         """History, in pages.
         """
@@ -107,6 +120,11 @@ def add_MonitoringServicer_to_server(servicer, server):
                     servicer.Subscribe,
                     request_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.SubscribeRequest.FromString,
                     response_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.SubscriberMessage.SerializeToString,
+            ),
+            'ListEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListEntries,
+                    request_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.ListEntriesRequest.FromString,
+                    response_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.EntryPage.SerializeToString,
             ),
             'QueryEvents': grpc.unary_stream_rpc_method_handler(
                     servicer.QueryEvents,
@@ -196,6 +214,33 @@ class Monitoring:
             '/chiatea.Monitoring/Subscribe',
             chiatea_dot_protobuf_dot_monitoring__service__pb2.SubscribeRequest.SerializeToString,
             chiatea_dot_protobuf_dot_monitoring__service__pb2.SubscriberMessage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chiatea.Monitoring/ListEntries',
+            chiatea_dot_protobuf_dot_monitoring__service__pb2.ListEntriesRequest.SerializeToString,
+            chiatea_dot_protobuf_dot_monitoring__service__pb2.EntryPage.FromString,
             options,
             channel_credentials,
             insecure,

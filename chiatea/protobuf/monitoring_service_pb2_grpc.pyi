@@ -23,6 +23,10 @@ class MonitoringStub:
     """From a collector or a copier: numbered batches up, cumulative acks down, each sent after its transaction is committed."""
     Subscribe: _aio.UnaryStreamMultiCallable[_monitoring_service_pb2.SubscribeRequest, _monitoring_service_pb2.SubscriberMessage]
     """A snapshot in chunks, then deltas."""
+    ListEntries: _aio.UnaryUnaryMultiCallable[_monitoring_service_pb2.ListEntriesRequest, _monitoring_service_pb2.EntryPage]
+    """The entries of one topic as they are now, sorted and filtered by the server, in pages: for lists that are too
+    long to be subscribed to, as a farm's plots.
+    """
     QueryEvents: _aio.UnaryStreamMultiCallable[_monitoring_service_pb2.QueryEventsRequest, _monitoring_service_pb2.EventPage]
     """History, in pages."""
 
@@ -52,6 +56,16 @@ class MonitoringServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_monitoring_service_pb2.SubscribeRequest, _abc.AsyncIterator[_monitoring_service_pb2.SubscriberMessage]],
     ) -> _abc.AsyncIterator[_monitoring_service_pb2.SubscriberMessage]:
         """A snapshot in chunks, then deltas."""
+
+    @_abc_1.abstractmethod
+    def ListEntries(
+        self,
+        request: _monitoring_service_pb2.ListEntriesRequest,
+        context: _aio.ServicerContext[_monitoring_service_pb2.ListEntriesRequest, _abc.Awaitable[_monitoring_service_pb2.EntryPage]],
+    ) -> _abc.Awaitable[_monitoring_service_pb2.EntryPage]:
+        """The entries of one topic as they are now, sorted and filtered by the server, in pages: for lists that are too
+        long to be subscribed to, as a farm's plots.
+        """
 
     @_abc_1.abstractmethod
     def QueryEvents(

@@ -19,6 +19,7 @@ RULES: Final[dict[str, Role | None]] = {
     "/chiatea.Monitoring/GetMachineState": Role.COLLECTOR,
     "/chiatea.Monitoring/SendMonitoringUpdate": Role.COLLECTOR,
     "/chiatea.Monitoring/Subscribe": Role.VIEWER,
+    "/chiatea.Monitoring/ListEntries": Role.VIEWER,
     "/chiatea.Monitoring/QueryEvents": Role.VIEWER,
     "/grpc.health.v1.Health/Check": None,
     "/grpc.health.v1.Health/Watch": None,

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import unquote
 
 import grpc
@@ -14,7 +14,9 @@ from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.protobuf.monitoring_service_pb2 import (
     COPIER,
     BatchAck,
+    EntryPage,
     EventPage,
+    ListEntriesRequest,
     MachineStateChunk,
     MachineStateRequest,
     QueryEventsRequest,
@@ -144,6 +146,15 @@ class MonitoringService(MonitoringServicer):
                 _log.warning("subscriber %s reads nothing and is dropped", context.peer())
                 await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "nothing was read for too long")
 
+    async def ListEntries(  # noqa: N802 - gRPC's name
+        self, request: ListEntriesRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> EntryPage:
+        """One page of the entries of a topic."""
+        try:
+            return await self._history.entries(request)
+        except ChiaTeaError as error:
+            return await _abort(error, context)
+
     async def QueryEvents(  # noqa: N802 - gRPC's name
         self, request: QueryEventsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> AsyncIterator[EventPage]:
@@ -151,11 +162,8 @@ class MonitoringService(MonitoringServicer):
         try:
             async for page in self._history.pages(request, self._hub.next_commit):
                 yield page
-        except ProtocolError as error:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
         except ChiaTeaError as error:
-            _log.error("history cannot be read: %s", error)
-            await context.abort(grpc.StatusCode.UNAVAILABLE, "history cannot be read now: see the server's log")
+            await _abort(error, context)
 
 
 class _Session:
@@ -211,6 +219,14 @@ class _Session:
                     return
         finally:
             stop.cancel()
+
+
+async def _abort(error: ChiaTeaError, context: "grpc.aio.ServicerContext[Any, Any]") -> NoReturn:
+    """What is wrong with a question is told to who asked it; what is wrong with the server, to its log."""
+    if isinstance(error, ProtocolError):
+        await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+    _log.error("the database cannot be read: %s", error)
+    await context.abort(grpc.StatusCode.UNAVAILABLE, "the database cannot be read now: see the server's log")
 
 
 def _set_online(info: MachineInfo, reporter: "Reporter.ValueType", *, is_online: bool) -> None:

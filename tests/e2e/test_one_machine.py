@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -86,6 +87,31 @@ def test_a_killed_server_is_started_again_and_loses_nothing(home: Home) -> None:
     home.until(lambda: home.sql("SELECT last_sequence FROM MachineInfo")[0]["last_sequence"] > before)
     twice = home.sql("SELECT sequence, position, count(*) FROM CpuEvents GROUP BY 1, 2 HAVING count(*) > 1")
     assert twice == []
+
+
+def has_counted_more_than(home: Home, n_challenges: int) -> bool:
+    return bool((home.machine().get("harvester") or {}).get("n_challenges", 0) > n_challenges)
+
+
+def test_a_killed_collector_counts_each_line_of_the_log_once(home: Home) -> None:
+    log = home.chia_root / "log" / "debug.log"
+    log.parent.mkdir(parents=True)
+    home.run("certs", "create")
+    home.start("serve")
+    n_lines = 0
+    for _ in range(5):
+        collector = home.start("collect", ready="connected to the server")
+        with log.open("a") as file:
+            for minute in range(7):
+                file.write(LINE.format(minute=minute, eligible=2, proofs=1, seconds=0.25))
+                n_lines += 1
+        home.until(partial(has_counted_more_than, home, n_lines - 7))
+        collector.kill()
+        collector.wait()
+    home.start("collect", ready="connected to the server")
+    home.until(lambda: home.machine()["harvester"]["n_challenges"] == n_lines)
+    assert home.machine()["harvester"]["n_eligible_plots"] == 2 * n_lines
+    assert home.sql("SELECT max(n_challenges) AS n FROM HarvesterEvents") == [{"n": n_lines}]
 
 
 def test_collect_once_prints_this_machine_and_remembers_nothing(home: Home) -> None:

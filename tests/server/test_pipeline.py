@@ -23,6 +23,7 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     BatchAck,
     EventBatch,
     EventPage,
+    ListEntriesRequest,
     MachineStateRequest,
     QueryEventsRequest,
     ReporterHello,
@@ -349,6 +350,30 @@ async def test_history_is_read_back_in_pages_and_both_orders(server: Running) ->
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await free_bytes(QueryEventsRequest(topics=["weather"]))
         assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_long_lists_are_paged_sorted_and_filtered_by_the_server(server: Running) -> None:
+    sender = reporting(server)
+    async with task_of(sender.run()), open_channel(server.as_seen_by("viewer")) as channel:
+        await sender.is_ready.wait()
+        sender.put(disk(f"/mnt/{n:03}", (n * 7) % 500, ADD) for n in range(500))
+        await until(lambda: n_committed(server) == 1)
+        stub = MonitoringStub(channel)
+
+        async def listed(**more: Any) -> tuple[list[int], int]:
+            page = await stub.ListEntries(ListEntriesRequest(topic="disk", **more))
+            return [event.disk.free_bytes for event in page.entries], page.n_entries
+
+        assert await listed(sort_by="free_bytes", limit=3) == ([0, 1, 2], 500)
+        assert await listed(sort_by="free_bytes", limit=3, offset=3) == ([3, 4, 5], 500)
+        assert await listed(sort_by="free_bytes", descending=True, limit=2) == ([499, 498], 500)
+        assert await listed(text="/MNT/00", limit=2) == ([0, 7], 10)
+        assert await listed(machine_ids=["nobody"]) == ([], 0)
+        assert len((await listed(limit=10**6))[0]) == 500
+        for wrong in ({"sort_by": "free_bytes; DROP TABLE Disk"}, {"sort_by": "colour"}):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await listed(**wrong)
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_history_can_be_followed(server: Running) -> None:

@@ -12,8 +12,10 @@ from typing import Any, Final, NamedTuple
 
 from chiatea.errors import ProtocolError
 from chiatea.protobuf.computer_info_pb2 import UpdateEvent
-from chiatea.protobuf.descriptors import TOPICS, ColumnKind, filled_from_row
-from chiatea.protobuf.monitoring_service_pb2 import EventPage, QueryEventsRequest
+from chiatea.protobuf.descriptors import TOPICS, filled_from_row
+from chiatea.protobuf.monitoring_service_pb2 import EntryPage, EventPage, ListEntriesRequest, QueryEventsRequest
+from chiatea.server.database.conditions import text_condition
+from chiatea.server.database.listing import entries_page
 from chiatea.server.database.opening import open_read_only
 from chiatea.server.database.schema import MACHINE_INFO_TABLE, TABLES, TopicTables, loaded_row, quoted
 
@@ -44,6 +46,15 @@ class History:
     def __init__(self, filepath: Path) -> None:
         """Reads the server's database."""
         self._filepath = filepath
+
+    async def entries(self, request: ListEntriesRequest) -> EntryPage:
+        """One page of the entries of a topic as they are now.
+
+        Raises:
+            ProtocolError: when the request asks for what there is not.
+            DatabaseError: when the database cannot be read.
+        """
+        return await asyncio.to_thread(entries_page, self._filepath, request)
 
     async def pages(
         self, request: QueryEventsRequest, wait_for_news: Callable[[], Any] | None = None
@@ -117,10 +128,9 @@ def _events_of(
         conditions.append(f"(timestamp, machine_id, sequence, position) {sign} (?, ?, ?, ?)")
         arguments.extend(after)
     if request.text:
-        texts = [c.name for c in topic.columns if c.kind in (ColumnKind.TEXT, ColumnKind.JSON)]
-        any_text = " OR ".join(f"instr(lower({quoted(name)}), lower(?))" for name in texts)
-        conditions.append(f"({any_text})" if texts else "0")
-        arguments.extend([request.text] * len(texts))
+        condition, values = text_condition(topic, request.text)
+        conditions.append(condition)
+        arguments.extend(values)
     order = " DESC" if request.newest_first else ""
     rows = connection.execute(
         f"{events.select} WHERE {' AND '.join(conditions)} "
