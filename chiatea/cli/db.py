@@ -90,6 +90,45 @@ def migrate(config_filepath: Path | None, dry_run: bool, as_json: bool) -> None:
         click.echo(f"{filepath}: is of this chia-tea, there is nothing to do")
 
 
+@db.command(name="import")
+@click.argument("filepath", type=click.Path(path_type=Path))
+@json_option
+@config_option
+def import_(config_filepath: Path | None, filepath: Path, as_json: bool) -> None:
+    """Take over a database of the first chia-tea: its machines, its events, its state.
+
+    The old file is only read. It can be imported again: nothing is stored twice. The server must not run meanwhile.
+    """
+    config = load_config(config_filepath)
+    from chiatea.server.database.database import Database  # noqa: PLC0415
+    from chiatea.server.database.first_chia_tea import import_first  # noqa: PLC0415
+
+    def tell(n_read: int, n_rows: int) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r{n_read} of {n_rows} rows")
+
+    with Database(config.monitoring.server.db_filepath) as database:
+        report = import_first(filepath, database, tell)
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
+    if as_json:
+        told = {
+            "rows_read": report.rows_read,
+            "events_stored": report.events_stored,
+            "machines": [{"id": info.machine_id, "name": info.name} for info in report.machines],
+            "rows_skipped": [skipped._asdict() for skipped in report.rows_skipped],
+            "values_skipped": [skipped._asdict() for skipped in report.values_skipped],
+        }
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
+    click.echo(f"{report.rows_read} rows read, {report.events_stored} events stored, {len(report.machines)} machines:")
+    for machine in report.machines:
+        click.echo(f"  {machine.name}")
+    for what, left_out in (("rows", report.rows_skipped), ("values", report.values_skipped)):
+        for skipped in left_out:
+            click.echo(f"{skipped.n_times} {what} of {skipped.where} left out: {skipped.reason}, as {skipped.example}")
+
+
 def _plain(value: object) -> object:
     return value.hex() if isinstance(value, bytes) else str(value)
 

@@ -17,7 +17,7 @@ from chiatea.server.database.schema import create_statements, current_schema, qu
 from chiatea.server.database.sqlite_errors import as_database_error
 from chiatea.server.database.stored_schema import StoredSchema, from_json, to_json
 
-__all__ = ["bring_up_to_date", "check_kind", "open_read_only", "pending_steps", "written_by"]
+__all__ = ["APPLICATION_ID", "bring_up_to_date", "check_kind", "open_read_only", "pending_steps", "written_by"]
 
 _log = logging.getLogger(__name__)
 
