@@ -22,7 +22,8 @@ GATHER_SECONDS: Final = 0.02
 """How long a commit waits for company: one fsync then serves many batches."""
 RETRY_SECONDS: Final = 1.0
 """How long after a failed commit the next is tried."""
-MAX_EVENTS_PER_COMMIT: Final = 20_000
+MAX_EVENTS_PER_COMMIT: Final = 2_500
+"""A commit of so many takes some 50 ms, in which nobody else is served."""
 
 
 class _Waiting(NamedTuple):

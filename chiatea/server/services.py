@@ -36,7 +36,7 @@ __all__ = ["MonitoringService"]
 
 _log = logging.getLogger(__name__)
 
-MAX_UNACKED_BATCHES: Final = 64
+MAX_UNACKED_BATCHES: Final = 16
 """A collector that sends faster than the disk takes it is read no further: gRPC's own flow control then holds it."""
 SLOW_SUBSCRIBER_SECONDS: Final = 60.0
 """A subscriber that takes nothing for so long is gone, or as good as gone."""

@@ -1,10 +1,13 @@
 """History and the database's own commands, as their users type them."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 
 import psutil
+
+from tests.server.test_first_chia_tea import old_statements
 
 from .conftest import Home
 
@@ -47,6 +50,24 @@ def test_what_there_is_not_is_named(home: Home) -> None:
         assert text in done.stderr
     assert home.run("events", "--since", "yesterday", check=False).returncode == 2
     assert home.run("events", "--follow", "--newest-first", check=False).returncode == 2
+
+
+def test_a_database_of_the_first_chia_tea_is_taken_over(home: Home) -> None:
+    old = home.folder / "old.db"
+    connection = sqlite3.connect(old)
+    for statement in old_statements():
+        connection.execute(statement)
+    connection.execute("INSERT INTO MachineInfo VALUES (42, '10.0.0.1', 1650000000.0, 'old barn')")
+    connection.execute("INSERT INTO Ram VALUES (42, 64, 32, 8, 4)")
+    connection.commit()
+    connection.close()
+    for _ in range(2):
+        told = json.loads(home.run("db", "import", str(old), "--json").stdout)
+        assert [machine["name"] for machine in told["machines"]] == ["old barn"]
+    assert home.sql("SELECT machine_name, total_bytes FROM RamNamed") == [
+        {"machine_name": "old barn", "total_bytes": 64}
+    ]
+    assert home.run("db", "import", "/none.db", check=False).returncode == 2
 
 
 def test_the_database_says_what_it_holds_and_what_is_pending(home: Home) -> None:

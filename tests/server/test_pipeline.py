@@ -195,6 +195,31 @@ async def test_acks_are_cumulative_and_all_come_before_the_stream_ends(server: R
     assert acks[-1] == 300
 
 
+async def test_a_stream_that_is_reset_ends_cleanly_and_the_machine_is_offline(server: Running, config: Config) -> None:
+    async with open_channel(server.as_seen_by("collector")) as channel:
+        call = MonitoringStub(channel).SendMonitoringUpdate()
+        await call.write(ReporterMessage(hello=ReporterHello(machine_id="m1")))
+        await call.write(ReporterMessage(batch=EventBatch(sequence=1, events=[disk("/a")])))
+        await call.read()
+        assert server.serving.farm.infos["m1"].online
+        call.cancel()
+        await until(lambda: not server.serving.farm.infos["m1"].online)
+    await until(lambda: stored(config, "SELECT online, last_sequence FROM MachineInfo") == [(0, 1)])
+
+
+async def test_a_stream_that_breaks_the_rules_is_told_so_and_ends(server: Running) -> None:
+    for messages in (
+        [ReporterMessage(batch=EventBatch(sequence=1))],
+        [ReporterMessage(hello=ReporterHello(machine_id="m1")), ReporterMessage(batch=EventBatch(sequence=0))],
+        [ReporterMessage(hello=ReporterHello(machine_id="m1")), ReporterMessage(hello=ReporterHello(machine_id="m2"))],
+    ):
+        async with open_channel(server.as_seen_by("collector")) as channel:
+            call = MonitoringStub(channel).SendMonitoringUpdate(iter(messages))
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call.read()
+            assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 async def test_a_second_collector_of_one_machine_takes_over(server: Running) -> None:
     first = reporting(server)
     async with task_of(first.run()), open_channel(server.as_seen_by("collector")) as channel:
