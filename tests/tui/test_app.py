@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
+from chiatea.protobuf.chia_pb2 import Source
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.state.farm_state import FarmState
@@ -66,6 +67,13 @@ async def test_all_five_panels_show_the_farm() -> None:
         assert "hanging" in text_of(pilot, "hardware")
         assert "verifying" in text_of(pilot, "copies")
         assert "cannot be read: Permission denied" in text_of(pilot, "farm")
+
+
+async def test_a_source_that_says_nothing_new_is_named_with_its_silence() -> None:
+    farm = sample_farm()
+    put(farm, "b", "source", Source(id="chia daemon", state=Source.STALE, last_news_time=NOW - 600))
+    async with dashboard(SampleFeed(farm)) as pilot:
+        assert "cellar: chia daemon: nothing new for 10 min" in text_of(pilot, "farm")
 
 
 @pytest.mark.parametrize("size", [LARGE, SMALL, (60, 15), (120, 36), (300, 80)])

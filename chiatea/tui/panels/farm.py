@@ -33,7 +33,7 @@ def lines(view: FarmView, width: int) -> list[Line]:
     machines = list(view.machines())
     if not machines:
         return [note("No machine has reported yet."), note("Run `chia-tea collect` on each machine of the farm.")]
-    shown = [*_warnings(machines)]
+    shown = [*_warnings(machines, view.now)]
     shown += table(_COLUMNS, ((m.id, _row(m), m.is_stale) for m in machines), width)
     shown.append(note(""))
     shown += _totals(view, machines)
@@ -63,11 +63,14 @@ def _used_percent(disk: Any) -> float:
     return 100.0 * disk.used_bytes / usable if usable > 0 and disk.state == Disk.OK else 0.0
 
 
-def _warnings(machines: list[Machine]) -> Iterator[Line]:
+def _warnings(machines: list[Machine], now: float) -> Iterator[Line]:
     for machine in machines:
         for source in machine.all("source"):
             if source.state == Source.FAILING:
                 yield note(f"▲ {machine.name}: {plain(source.id)}: {plain(source.error)}", "warn")
+            elif source.state == Source.STALE:
+                since = f" for {short_duration(now - source.last_news_time)}" if source.last_news_time > 0 else ""
+                yield note(f"▲ {machine.name}: {plain(source.id)}: nothing new{since}", "warn")
             elif source.n_not_understood:
                 yield note(
                     f"▲ {machine.name}: {source.n_not_understood} lines of {plain(source.id)} not understood", "warn"
@@ -162,5 +165,5 @@ PANEL = PanelContent(
     "Machines, and what the farm has in all. HEARD is how long ago a machine last told something; a machine that is "
     "offline or silent is dimmed. FULLEST DISK turns yellow at 95 % and red at 99 %, CPU at 85 and 97, RAM at "
     "80 and 93. "
-    "A yellow line on top names a source that a collector cannot read.",
+    "A yellow line on top names a source that a collector cannot read, or that says nothing new.",
 )
