@@ -92,12 +92,19 @@ def migrate(config_filepath: Path | None, dry_run: bool, as_json: bool) -> None:
 
 @db.command(name="import")
 @click.argument("filepath", type=click.Path(path_type=Path))
+@click.option(
+    "--with-state",
+    is_flag=True,
+    help="Take over what the machines last told, too: for machines that will not report to this chia-tea any more.",
+)
 @json_option
 @config_option
-def import_(config_filepath: Path | None, filepath: Path, as_json: bool) -> None:
-    """Take over a database of the first chia-tea: its machines, its events, its state.
+def import_(config_filepath: Path | None, filepath: Path, with_state: bool, as_json: bool) -> None:
+    """Take over a database of the first chia-tea: its machines and their history.
 
-    The old file is only read. It can be imported again: nothing is stored twice. The server must not run meanwhile.
+    The old file is only read. It can be imported again: nothing is stored twice. Of several old files the oldest goes
+    first. The server must not run meanwhile. A machine that reports to this chia-tea has another id here: its state is
+    not taken over, so that its disks and plots do not count twice.
     """
     config = load_config(config_filepath)
     from chiatea.server.database.database import Database  # noqa: PLC0415
@@ -108,7 +115,7 @@ def import_(config_filepath: Path | None, filepath: Path, as_json: bool) -> None
             sys.stderr.write(f"\r{n_read} of {n_rows} rows")
 
     with Database(config.monitoring.server.db_filepath) as database:
-        report = import_first(filepath, database, tell)
+        report = import_first(filepath, database, tell, with_state=with_state)
     if sys.stderr.isatty():
         sys.stderr.write("\n")
     if as_json:

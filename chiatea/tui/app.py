@@ -74,7 +74,8 @@ class ChiaTeaApp(App[None]):
 
     def _show(self, *, everything: bool) -> None:
         screen = self._farm_screen
-        if not screen.is_mounted:
+        # Before its widgets are there, and when they are gone already, there is nothing to draw on.
+        if not screen.is_mounted or not screen.query("#header"):
             return
         view = FarmView(self._feed.farm, self._clock(), self._recent)
         styles = styles_of(self.current_theme)

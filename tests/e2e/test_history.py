@@ -59,14 +59,18 @@ def test_a_database_of_the_first_chia_tea_is_taken_over(home: Home) -> None:
         connection.execute(statement)
     connection.execute("INSERT INTO MachineInfo VALUES (42, '10.0.0.1', 1650000000.0, 'old barn')")
     connection.execute("INSERT INTO Ram VALUES (42, 64, 32, 8, 4)")
+    connection.execute("INSERT INTO RamEvents VALUES (1650000000.0, 42, 1, 64, 32, 8, 4)")
     connection.commit()
     connection.close()
     for _ in range(2):
         told = json.loads(home.run("db", "import", str(old), "--json").stdout)
         assert [machine["name"] for machine in told["machines"]] == ["old barn"]
-    assert home.sql("SELECT machine_name, total_bytes FROM RamNamed") == [
+    assert home.sql("SELECT machine_name, total_bytes FROM RamEventsNamed WHERE event_type = 'ADD'") == [
         {"machine_name": "old barn", "total_bytes": 64}
     ]
+    assert home.sql("SELECT count(*) AS n FROM Ram") == [{"n": 0}]
+    home.run("db", "import", str(old), "--with-state")
+    assert home.sql("SELECT total_bytes FROM Ram") == [{"total_bytes": 64}]
     assert home.run("db", "import", "/none.db", check=False).returncode == 2
 
 

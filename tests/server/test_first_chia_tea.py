@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from chiatea.protobuf.chia_pb2 import (
     Wallet,
 )
 from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, NONE, UPDATE
+from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.hardware_pb2 import Cpu, Disk, Ram
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.server.database.database import Database
@@ -294,15 +296,14 @@ def test_imported_twice_it_is_there_once(old: OldFile, filepath: Path) -> None:
     assert content(filepath) == once
 
 
-def test_a_file_that_was_packed_in_between_is_still_the_same(old: OldFile, filepath: Path) -> None:
+def test_rows_that_lie_elsewhere_in_the_file_are_still_the_same(old: OldFile, filepath: Path) -> None:
     for seconds in range(9):
         old.tell(NOON + seconds, "Cpu", usage=seconds)
-    old.run("DELETE FROM CpuEvents WHERE usage = 3")
     source = old.save()
     imported(source, filepath)
     once = content(filepath)
     with sqlite3.connect(source) as connection:
-        connection.execute("VACUUM")
+        connection.execute("UPDATE CpuEvents SET rowid = rowid + 1000")
     connection.close()
     imported(source, filepath)
     assert content(filepath) == once
@@ -349,10 +350,11 @@ def test_a_plot_that_moved_to_another_disk_leaves_its_old_place(old: OldFile, fi
         report = imported(source, filepath)
         assert report.events_stored == 3
         assert rows(filepath, "SELECT id, timestamp FROM HarvesterPlot") == [("/mnt/b/x.plot", NOON + 5)]
-        assert rows(filepath, "SELECT id, event_type FROM HarvesterPlotEventsNamed ORDER BY timestamp, position") == [
-            ("/mnt/a/x.plot", "ADD"),
-            ("/mnt/b/x.plot", "UPDATE"),
-            ("/mnt/a/x.plot", "DELETE"),
+        events = "SELECT id, event_type, timestamp FROM HarvesterPlotEventsNamed ORDER BY timestamp, position"
+        assert rows(filepath, events) == [
+            ("/mnt/a/x.plot", "ADD", NOON),
+            ("/mnt/b/x.plot", "UPDATE", NOON + 5),
+            ("/mnt/a/x.plot", "DELETE", NOON + 5),
         ]
 
 
@@ -391,6 +393,30 @@ def test_zero_where_the_first_chia_tea_did_not_know_is_not_told(old: OldFile, fi
     assert rows(filepath, "SELECT usage_percent, clock_mhz, temperature_celsius FROM Cpu") == [(0.0, None, None)]
     assert rows(filepath, "SELECT sync_tip_height, sync_progress_height FROM FullNode") == [(None, None)]
     assert rows(filepath, "SELECT connected_since, last_message_time FROM HarvesterViewedFromFarmer") == [(None, None)]
+
+
+@pytest.mark.parametrize("came_with_state_before", [False, True])
+def test_history_can_come_over_without_the_state(old: OldFile, filepath: Path, *, came_with_state_before: bool) -> None:
+    tell_all(old)
+    old.run("DELETE FROM WalletEvents")
+    old.run("DROP TABLE Ram")
+    old.run("DELETE FROM Process")
+    old.put("Process", machine_id=BARN, id=None)
+    source = old.save()
+    if came_with_state_before:
+        imported(source, filepath)
+    for _ in range(2):
+        with Database(filepath) as database:
+            report = import_first(source, database, with_state=False)
+        with Database(filepath) as database:
+            farm = database.load()
+        assert {info.name for info in farm.infos.values()} == {"barn", "shed"}
+        assert all(not state.of(topic) for state in farm.machines.values() for topic in TOPICS)
+        assert [skipped.where for skipped in report.rows_skipped] == ["Process.id"]
+        assert rows(filepath, "SELECT event_type, timestamp FROM DiskEventsNamed WHERE id = '/mnt/a' ORDER BY 2") == [
+            ("ADD", NOON),
+            ("DELETE", NOON + 60),
+        ]
 
 
 def test_after_a_clock_was_set_back_the_old_state_is_the_state(old: OldFile, filepath: Path) -> None:
@@ -562,6 +588,19 @@ def test_state_of_a_machine_that_nothing_tells_a_time_of_is_left_out(old: OldFil
     assert report.machines == ()
 
 
+def test_text_that_is_not_utf_8_costs_its_value_alone(old: OldFile, filepath: Path) -> None:
+    old.tell(NOON, "Disk", ADD, id="/mnt/a", fstype="xfs")
+    old.run("UPDATE DiskEvents SET device = CAST(X'ff' AS TEXT)")
+    old.run("UPDATE Disk SET device = CAST(X'ff' AS TEXT)")
+    report = imported(old.save(), filepath)
+    assert report.rows_skipped == ()
+    assert [skipped[:3] for skipped in report.values_skipped] == [
+        ("DiskEvents.device", "no text", 1),
+        ("Disk.device", "no text", 1),
+    ]
+    assert rows(filepath, "SELECT filesystem_type FROM Disk") == [("xfs",)]
+
+
 def test_a_plot_just_begun_has_no_id_yet_and_is_left_out(old: OldFile, filepath: Path) -> None:
     old.tell(NOON, "PlotInProgress", ADD, state="Init", start_time=NOON)
     old.tell(NOON + 1, "PlotInProgress", ADD, id="5f" * 32, state="Plotting Done", start_time=NOON, progress=1)
@@ -618,10 +657,30 @@ def test_the_old_file_stays_as_it_is(old: OldFile, filepath: Path) -> None:
     assert [path for path in sorted(source.parent.iterdir()) if path.name.startswith("monitoring")] == beside
 
 
+def test_the_first_chia_tea_may_go_on_writing_while_it_is_read(old: OldFile, filepath: Path) -> None:
+    for index in range(PAGE_ROWS + 1):
+        old.tell(NOON + index, "Cpu", usage=1)
+    source = old.save()
+    n_written = 0
+
+    def write(done: int, total: int) -> None:
+        nonlocal n_written
+        with sqlite3.connect(source, timeout=0) as connection:
+            connection.execute("INSERT INTO MachineInfo (machine_id, name) VALUES (?, 'x')", (n_written,))
+        connection.close()
+        n_written += 1
+
+    with Database(filepath) as database:
+        report = import_first(source, database, write)
+    assert n_written > 2
+    assert report.rows_skipped == ()
+    assert report.events_stored == PAGE_ROWS + 1
+
+
 def test_an_old_machine_can_never_be_one_of_this_chia_tea() -> None:
     ids = [machine_id_of(number) for number in (0, 1, BARN, 2**48 - 1, 2**63 - 1, -1, -(2**63))]
     assert len(set(ids)) == len(ids)
-    assert all(machine_id.startswith("old-") for machine_id in ids)
+    assert all(re.fullmatch("old-[0-9a-f]{12,16}", machine_id) for machine_id in ids)
 
 
 def refused(source: Path, filepath: Path) -> str:
@@ -664,6 +723,11 @@ def test_a_database_of_this_chia_tea_is_refused(tmp_path: Path, filepath: Path) 
     source = tmp_path / "other.db"
     Database(source).close()
     assert "is a database of this chia-tea" in refused(source, filepath)
+    assert "is a database of this chia-tea" in refused(filepath, filepath)
+    with sqlite3.connect(source) as connection:
+        connection.execute("PRAGMA application_id = 0")
+    connection.close()
+    assert "has no tables of the first chia-tea" in refused(source, filepath)
 
 
 def test_a_database_without_a_single_row_is_taken_over_as_nothing(old: OldFile, filepath: Path) -> None:
@@ -683,3 +747,7 @@ def test_a_file_that_was_not_closed_cleanly_is_refused_with_what_to_do(old: OldF
     shutil.copy(f"{source}-journal", f"{torn}-journal")
     connection.close()
     assert "open it once with `sqlite3" in refused(torn, filepath)
+    with sqlite3.connect(torn) as opened:
+        opened.execute("SELECT count(*) FROM sqlite_schema")
+    opened.close()
+    assert imported(torn, filepath).events_stored == 1

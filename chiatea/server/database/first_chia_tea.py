@@ -440,9 +440,10 @@ def _entry(kind: _OldTable, row: _Row) -> _Entry:
 class _Importer:
     """One run. What it holds grows with the entries that there were at one time, not with the events."""
 
-    def __init__(self, old: "_OldDatabase", database: Database, progress: Progress | None) -> None:
+    def __init__(self, old: "_OldDatabase", database: Database, progress: Progress | None, *, with_state: bool) -> None:
         self._old = old
         self._database = database
+        self._with_state = with_state
         self._progress = progress
         self._machines: dict[str, _Seen] = {}
         self._there: dict[_Entry, EntryId] = {}
@@ -531,8 +532,13 @@ class _Importer:
         return [] if before == row.entry_id else [before]
 
     def _read_state(self, kind: _OldTable) -> None:
-        """The old state stands where the events tell another one: some may be lost, or be older than the file."""
+        """The old state stands where the events tell another one: some may be lost, or be older than the file.
+
+        Without state, all of it ends when its machine was last seen.
+        """
         if not self._old.has(kind.name):
+            if not self._with_state:
+                self._end_others(kind)
             return
         n_skipped = sum(self._rows.counts.values())
         for page in self._pages(kind.name):
@@ -546,13 +552,17 @@ class _Importer:
                     continue
                 key = _entry(kind, row)
                 was_late = self._late.pop(key, None) is not None
-                if self._there.pop(key, None) is None or was_late:
+                was_there = self._there.pop(key, None) is not None
+                if not self._with_state:
+                    event = _event(kind, row.message, time, DELETE)
+                    batches.append(batch_of(row.machine_id, _number_of("gone", row.number), [event]))
+                elif was_late or not was_there:
                     event = _event(kind, row.message, time, ADD)
                     batches.append(batch_of(row.machine_id, _number_of("state", row.number), [event]))
             self._store(batches)
-        if n_skipped != sum(self._rows.counts.values()):
-            return  # It may be a row left out that an entry is missing from the table for.
-        self._end_others(kind)
+        # An entry may be missing from the table because its row was left out.
+        if not self._with_state or n_skipped == sum(self._rows.counts.values()):
+            self._end_others(kind)
 
     def _end_others(self, kind: _OldTable) -> None:
         """Ends what the events tell to be there, and the old state does not."""
@@ -794,7 +804,9 @@ class _OldDatabase:
                 return
 
 
-def import_first(source: Path, database: Database, progress: Progress | None = None) -> ImportReport:
+def import_first(
+    source: Path, database: Database, progress: Progress | None = None, *, with_state: bool = True
+) -> ImportReport:
     """Takes over machines, events and state from a database of the first chia-tea, which is left as it is.
 
     Again with the same file it changes nothing; with one that has grown it adds what is new. What is stored stays when
@@ -805,6 +817,8 @@ def import_first(source: Path, database: Database, progress: Progress | None = N
         source: the old file.
         database: where it all goes.
         progress: told after each step how many rows are read, of how many.
+        with_state: False takes over history alone. The old machines are then there without disks or plots, which count
+            in the farm's totals, and twice once the same machine reports to this chia-tea.
 
     Raises:
         ConfigurationError: the file is no database of the first chia-tea, or cannot be read.
@@ -815,7 +829,7 @@ def import_first(source: Path, database: Database, progress: Progress | None = N
             old = _checked(source, connection)
         except sqlite3.Error as error:
             raise _unusable(source, error) from None
-        return _Importer(old, database, progress).run()
+        return _Importer(old, database, progress, with_state=with_state).run()
 
 
 def _opened(source: Path) -> sqlite3.Connection:
