@@ -3,7 +3,7 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline",)
+BENCHMARKS = ("pipeline", "sync", "collectors")
 
 for name in BENCHMARKS:
     began = time.monotonic()

@@ -8,24 +8,20 @@ speed drifts does not favour one; the ratio of each round is printed, and the me
 
 import argparse
 import asyncio
-import os
 import random
 import sqlite3
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from chiatea.config import Config, load
+from benchmarks.server import running_server
 from chiatea.protobuf.computer_info_pb2 import UPDATE, UpdateEvent
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.monitoring_service_pb2 import BatchAck, EventBatch, ReporterHello, ReporterMessage
-from chiatea.security.first_use import SecurityFiles, create_missing
 from chiatea.server.database.schema import TABLES, create_statements, stored_row
-from chiatea.wire.channel import Server, open_channel, server_of
+from chiatea.wire.channel import Server, open_channel
 
 METHOD = "/chiatea.Monitoring/SendMonitoringUpdate"
 N_COLLECTORS = 100
@@ -147,37 +143,12 @@ async def all_collectors(server: Server, batch_size: int, seconds: float) -> flo
     return sum(counts) / (time.monotonic() - began)
 
 
-def made_config(folder: Path) -> Config:
-    """A configuration of its own below a folder, with certificates and tokens."""
-    filepath = folder / "config.yml"
-    filepath.write_text(
-        "machine: {state_folder: state}\nlogging: {log_to_file: false}\nmonitoring: {server: {db_filepath: farm.db}}\n"
-    )
-    config = load(filepath)
-    auth = config.monitoring.auth
-    create_missing(
-        SecurityFiles(auth.key_filepath, auth.cert_filepath, auth.token_hashes_filepath, config.folder), now=time.time()
-    )
-    return config
-
-
 def server_rate(folder: Path, batch_size: int, seconds: float) -> tuple[float, float]:
     """Events per second that a fresh server commits, and its CPU seconds for each thousand of them."""
-    folder.mkdir()
-    config = made_config(folder)
-    command = [sys.executable, "-m", "chiatea", "serve", "--port", "0", "--config", str(config.filepath)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        address = next(line.split()[-1] for line in process.stderr if line.startswith("listening on"))
-        server = server_of(config, token_files=("collector.token",), address=address)
-        threads_before = os.times()
-        try:
-            rate = asyncio.run(all_collectors(server, batch_size, seconds))
-        finally:
-            process.terminate()
-    used = os.times()
-    cpu = used.children_user + used.children_system - threads_before.children_user - threads_before.children_system
-    return rate, 1000 * cpu / (rate * seconds)
+    with running_server(folder) as running:
+        before = running.cpu_seconds()
+        rate = asyncio.run(all_collectors(running.server, batch_size, seconds))
+        return rate, 1000 * (running.cpu_seconds() - before) / (rate * seconds)
 
 
 def main() -> None:
