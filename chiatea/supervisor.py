@@ -43,11 +43,6 @@ class Child:
         self._last_line = ""
         self._is_ending = False
 
-    @property
-    def process_id(self) -> int | None:
-        """Of the process that runs now."""
-        return self._process.pid if self._process is not None and self._process.returncode is None else None
-
     async def start(self, *, ready_when: str = "") -> str:
         """Starts it, and waits for the line that begins with `ready_when` where one is named.
 

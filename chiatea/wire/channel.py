@@ -11,7 +11,7 @@ from chiatea.errors import ConnectionFailedError, RefusedError
 from chiatea.security.certificates import server_name_of
 from chiatea.security.private_files import read_public_file, read_token
 
-__all__ = ["Server", "as_connection_error", "is_final", "open_channel", "server_of"]
+__all__ = ["Server", "as_connection_error", "open_channel", "server_of"]
 
 _OPTIONS: Final = (
     ("grpc.keepalive_time_ms", 15_000),
@@ -95,8 +95,3 @@ def as_connection_error(error: grpc.aio.AioRpcError, address: str) -> Connection
     if error.code() == grpc.StatusCode.UNAVAILABLE:
         return ConnectionFailedError(f"no server answers at {address}", "start it with `chia-tea serve`")
     return ConnectionFailedError(f"the server at {address} failed: {details}")
-
-
-def is_final(error: ConnectionFailedError) -> bool:
-    """Whether trying again cannot help until a person did something."""
-    return isinstance(error, RefusedError)
