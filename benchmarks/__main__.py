@@ -3,7 +3,7 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline", "sync", "collectors")
+BENCHMARKS = ("pipeline", "sync", "fanout", "collectors")
 
 for name in BENCHMARKS:
     began = time.monotonic()

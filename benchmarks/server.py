@@ -43,7 +43,7 @@ def made_config(folder: Path) -> Config:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path) -> Iterator[Running]:
+def running_server(folder: Path, *, token_file: str = "collector.token") -> Iterator[Running]:
     """A fresh server with a database below a folder."""
     config = made_config(folder)
     command = [sys.executable, "-m", "chiatea", "serve", "--port", "0", "--config", str(config.filepath)]
@@ -53,7 +53,7 @@ def running_server(folder: Path) -> Iterator[Running]:
             address = next(line.split()[-1] for line in process.stderr if line.startswith("listening on"))
             # Its log lines are read and thrown away: a full pipe would hold it.
             threading.Thread(target=process.stderr.read, daemon=True).start()
-            server = server_of(config, token_files=("collector.token",), address=address)
+            server = server_of(config, token_files=(token_file,), address=address)
             yield Running(server, psutil.Process(process.pid))
         finally:
             process.terminate()
