@@ -1,7 +1,9 @@
-"""kill -9 of the server under load: every event that was acked is there, once. CHIA_TEA_KILLS=20 kills more often."""
+"""kill -9 of the server under load: every event that was acked is there, once. CHIA_TEA_KILLS=20 kills more often,
+CHIA_TEA_EVENTS_PER_PUT=40 puts more at once."""
 
 import asyncio
 import itertools
+import logging
 import os
 
 import pytest
@@ -17,6 +19,7 @@ from .conftest import Home
 
 N_KILLS = int(os.environ.get("CHIA_TEA_KILLS", "4"))
 N_COLLECTORS = 3
+EVENTS_PER_PUT = int(os.environ.get("CHIA_TEA_EVENTS_PER_PUT", "7"))
 
 
 def numbered(number: int) -> UpdateEvent:
@@ -33,8 +36,8 @@ async def load_until(stop: asyncio.Event, reporting: Reporting, numbers: "iterto
     n_events = 0
     while not stop.is_set():
         if reporting.has_room:
-            reporting.put(numbered(next(numbers)) for _ in range(7))
-            n_events += 7
+            reporting.put(numbered(next(numbers)) for _ in range(EVENTS_PER_PUT))
+            n_events += EVENTS_PER_PUT
         await asyncio.sleep(0.001)
     return n_events
 
@@ -65,6 +68,7 @@ async def run(home: Home) -> dict[str, int]:
     async with asyncio.timeout(30):
         while any(reporting.n_unacked for reporting in reportings):
             await asyncio.sleep(0.02)
+        logging.getLogger(__name__).warning("%d events, %d kills", sum(counts), N_KILLS)
         for n, count in enumerate(counts):
             while max(e.message.free_bytes for e in feed.farm.machine(f"m{n}").of("disk").values()) != count:  # type: ignore[attr-defined]
                 await asyncio.sleep(0.02)
