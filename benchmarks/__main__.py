@@ -3,7 +3,7 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline", "sync", "fanout", "collectors")
+BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history")
 
 for name in BENCHMARKS:
     began = time.monotonic()

@@ -6,40 +6,42 @@ that are connected and say nothing.
 
 import argparse
 import asyncio
+import itertools
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-from benchmarks.pipeline import METHOD, usual_mix, varint
+from benchmarks.pipeline import usual_mix
 from benchmarks.server import Running, running_server
-from chiatea.protobuf.monitoring_service_pb2 import BatchAck, EventBatch, ReporterHello, ReporterMessage
-from chiatea.wire.channel import Server, open_channel
+from chiatea.collector.service import GATHER_SECONDS
+from chiatea.protobuf.computer_info_pb2 import UpdateEvent
+from chiatea.protobuf.monitoring_service_pb2 import COLLECTOR
+from chiatea.wire.channel import Server
+from chiatea.wire.reporting import Reporting
 
 SETTLE_SECONDS = 12.0
 """A thousand TLS handshakes take a while, and are not what is measured."""
 
 
 async def one_collector(server: Server, index: int, interval_seconds: float) -> None:
-    """Sends one event each interval until it is cancelled."""
+    """Reports one event each interval, as `chia-tea collect` does, until it is cancelled."""
     rng = random.Random(index)
-
-    async def messages() -> AsyncIterator[bytes]:
-        hello = ReporterHello(machine_id=f"{index:012x}", machine_name=f"m{index}")
-        yield ReporterMessage(hello=hello).SerializeToString()
-        made = [EventBatch(events=usual_mix(rng, 1, time.time())).SerializeToString() for _ in range(4)]
+    events = usual_mix(rng, 8, time.time())
+    reporting = Reporting(server, f"{index:012x}", f"m{index}", COLLECTOR, gather_seconds=GATHER_SECONDS)
+    sending = asyncio.create_task(reporting.run())
+    try:
+        await reporting.is_ready.wait()
         await asyncio.sleep(rng.random() * interval_seconds)
-        sequence = 0
-        while True:
-            sequence += 1
-            batch = EventBatch(sequence=sequence).SerializeToString() + made[sequence % 4]
-            yield b"\x12" + varint(len(batch)) + batch
+        for number in itertools.count():
+            event = UpdateEvent()
+            event.CopyFrom(events[number % 8])
+            event.timestamp = time.time()
+            reporting.put([event])
             await asyncio.sleep(interval_seconds)
-
-    async with open_channel(server) as channel:
-        async for _ in channel.stream_stream(METHOD, response_deserializer=BatchAck.FromString)(messages()):
-            pass
+    finally:
+        sending.cancel()
+        await asyncio.wait({sending})
 
 
 async def share_of_a_core(running: Running, n_collectors: int, interval_seconds: float, seconds: float) -> float:

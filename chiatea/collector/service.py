@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Final
 
 from chiatea.collector.identity import machine_id_of
 from chiatea.collector.watch import Watch
@@ -19,11 +20,14 @@ from chiatea.state.throttle import Throttle
 from chiatea.wire.channel import Server
 from chiatea.wire.reporting import Reporting
 
-__all__ = ["collect", "collect_once"]
+__all__ = ["GATHER_SECONDS", "collect", "collect_once"]
 
 _log = logging.getLogger(__name__)
 
-LAST_WORDS_SECONDS = 2.0
+GATHER_SECONDS: Final = 2.0
+"""What changes within this time of the last message leaves together: each message costs the server far more than an
+event in it, and a change after a silence still leaves at once."""
+LAST_WORDS_SECONDS: Final = 2.0
 """How long the end waits for the server's acks."""
 
 
@@ -34,7 +38,7 @@ async def collect(config: Config, server: Server, *, stop: asyncio.Event) -> Non
         ConfigurationError: when the state folder cannot be used.
     """
     machine_id = machine_id_of(config.machine.state_folder)
-    reporting = Reporting(server, machine_id, config.machine.name, COLLECTOR)
+    reporting = Reporting(server, machine_id, config.machine.name, COLLECTOR, gather_seconds=GATHER_SECONDS)
     sending = asyncio.create_task(reporting.run(), name="reporting")
     watch = Watch(config, machine_id)
     stopping = asyncio.create_task(stop.wait(), name="stop")

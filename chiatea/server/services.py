@@ -29,6 +29,7 @@ from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringServicer
 from chiatea.server.database.history import History
 from chiatea.server.hub import CHUNK_BYTES, Hub
 from chiatea.server.ingest import Ingest, last_sequence
+from chiatea.server.session import Acks, Session
 from chiatea.state.farm_state import FarmState
 from chiatea.state.reporters import TOPICS_OF
 
@@ -36,8 +37,6 @@ __all__ = ["MonitoringService"]
 
 _log = logging.getLogger(__name__)
 
-MAX_UNACKED_BATCHES: Final = 16
-"""A collector that sends faster than the disk takes it is read no further: gRPC's own flow control then holds it."""
 SLOW_SUBSCRIBER_SECONDS: Final = 60.0
 """A subscriber that takes nothing for so long is gone, or as good as gone."""
 MAX_NAME_LENGTH: Final = 100
@@ -47,9 +46,17 @@ class MonitoringService(MonitoringServicer):
     """The service of protocol/monitoring_service.proto."""
 
     def __init__(
-        self, farm: FarmState, ingest: Ingest, hub: Hub, history: History, *, clock: Callable[[], float] = time.time
+        self,
+        farm: FarmState,
+        ingest: Ingest,
+        hub: Hub,
+        history: History,
+        acks: Acks,
+        *,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         """Serves one farm."""
+        self._acks = acks
         self._farm = farm
         self._ingest = ingest
         self._hub = hub
@@ -87,7 +94,7 @@ class MonitoringService(MonitoringServicer):
         if hello.reporter not in TOPICS_OF:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "this server knows no such reporter")
         stopped = self._begin(machine_id, hello, context.peer())
-        session = _Session(self._ingest, machine_id, hello.reporter, stopped)
+        session = Session(self._ingest, self._acks, machine_id, hello.reporter, stopped)
         reader = asyncio.create_task(session.read(request_iterator))
         try:
             async for sequence in session.committed():
@@ -164,61 +171,6 @@ class MonitoringService(MonitoringServicer):
                 yield page
         except ChiaTeaError as error:
             await _abort(error, context)
-
-
-class _Session:
-    """One reporter's stream: batches in, numbers of committed ones out."""
-
-    def __init__(self, ingest: Ingest, machine_id: str, reporter: "Reporter.ValueType", stopped: asyncio.Event) -> None:
-        self._ingest = ingest
-        self._machine_id = machine_id
-        self._reporter = reporter
-        self._stopped = stopped
-        self._room = asyncio.Event()
-        self._n_unacked = 0
-        self._committed_sequence = 0
-        self._has_ended = False
-        self._news = asyncio.Event()
-        self.fault = ""
-
-    async def read(self, messages: AsyncIterator[ReporterMessage]) -> None:
-        """Hands every batch to ingest; ends with the stream."""
-        try:
-            async for message in messages:
-                if message.WhichOneof("message") != "batch" or message.batch.sequence < 1:
-                    self.fault = "after the hello come batches, numbered from 1"
-                    return
-                while self._n_unacked >= MAX_UNACKED_BATCHES:
-                    self._room.clear()
-                    await self._room.wait()
-                self._n_unacked += 1
-                self._ingest.put(self._machine_id, self._reporter, message.batch, self._on_commit)
-        finally:
-            self._has_ended = True
-            self._news.set()
-
-    def _on_commit(self, sequence: int) -> None:
-        self._n_unacked -= 1
-        self._committed_sequence = max(self._committed_sequence, sequence)
-        self._room.set()
-        self._news.set()
-
-    async def committed(self) -> AsyncIterator[int]:
-        """The number of the newest committed batch, each time it grows; ends when the stream has and all is acked."""
-        acked = 0
-        stop = asyncio.create_task(self._stopped.wait())
-        stop.add_done_callback(lambda _: self._news.set())
-        try:
-            while not self._stopped.is_set():
-                await self._news.wait()
-                self._news.clear()
-                if self._committed_sequence > acked:
-                    acked = self._committed_sequence
-                    yield acked
-                if self._has_ended and self._n_unacked == 0 and self._committed_sequence == acked:
-                    return
-        finally:
-            stop.cancel()
 
 
 async def _abort(error: ChiaTeaError, context: "grpc.aio.ServicerContext[Any, Any]") -> NoReturn:

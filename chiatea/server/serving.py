@@ -29,6 +29,7 @@ from chiatea.server.database.retention import KeepRule
 from chiatea.server.hub import Hub
 from chiatea.server.ingest import Ingest
 from chiatea.server.services import MonitoringService
+from chiatea.server.session import Acks
 from chiatea.server.upkeep import keep_up
 from chiatea.state.farm_state import FarmState
 
@@ -134,12 +135,16 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
 
         background: set[asyncio.Task[None]] = set()
         ingest = Ingest(database, farm, hub, on_change=tell_health)
-        service = MonitoringService(farm, ingest, hub, History(settings.db_filepath))
+        acks = Acks()
+        service = MonitoringService(farm, ingest, hub, History(settings.db_filepath), acks)
         add_MonitoringServicer_to_server(service, server)
         add_HealthServicer_to_server(health, server)
         reflection.enable_server_reflection((MONITORING, HEALTH, reflection.SERVICE_NAME), server)
         writer = asyncio.create_task(ingest.run(), name="ingest")
-        upkeep = asyncio.create_task(keep_up(database, rule), name="upkeep")
+        others = (
+            asyncio.create_task(keep_up(database, rule), name="upkeep"),
+            asyncio.create_task(acks.run(), name="acks"),
+        )
         await server.start()
         for name in ("", MONITORING):
             await health.set(name, HealthCheckResponse.SERVING)
@@ -147,8 +152,10 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
             yield Serving(settings.host, bound, farm, ingest, hub)
         finally:
             await health.enter_graceful_shutdown()
+            acks.send()
             await server.stop(GRACE_SECONDS)
-            upkeep.cancel()
+            for task in others:
+                task.cancel()
             ingest.close()
             await writer
 

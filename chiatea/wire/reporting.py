@@ -1,6 +1,7 @@
 """What a collector or a copier sends: numbered batches that survive every loss of the connection."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -49,9 +50,15 @@ class Reporting:
         machine_name: str,
         reporter: "Reporter.ValueType",
         *,
+        gather_seconds: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Reports for one machine."""
+        """Reports for one machine.
+
+        What is put within `gather_seconds` of the last message leaves together, as one message; what comes after a
+        longer silence leaves at once.
+        """
+        self._gather_seconds = gather_seconds
         self._server = server
         self._machine_id = machine_id
         self._machine_name = machine_name
@@ -60,6 +67,7 @@ class Reporting:
         self._unacked: deque[EventBatch] = deque()
         self._n_unacked_events = 0
         self._next_sequence = 1
+        self._last_sent = 0
         self._news = asyncio.Event()
         self._closing = asyncio.Event()
         self.known = MachineState()
@@ -79,24 +87,33 @@ class Reporting:
 
     def put(self, events: Iterable[UpdateEvent]) -> None:
         """Takes events to be sent in their order, and counts them as known."""
-        batch, filled = EventBatch(), 0
-        for event in events:
+        pending = list(events)
+        if not pending:
+            return
+        batch = self._unsent()
+        n_events, n_bytes = len(batch.events), batch.ByteSize()
+        for event in pending:
             self.known.put(event)
             size = event.ByteSize() + 8
-            if batch.events and (len(batch.events) >= MAX_BATCH_EVENTS or filled + size > MAX_BATCH_BYTES):
-                self._append(batch)
-                batch, filled = EventBatch(), 0
+            if n_events and (n_events >= MAX_BATCH_EVENTS or n_bytes + size > MAX_BATCH_BYTES):
+                batch, n_events, n_bytes = self._appended(), 0, 0
             batch.events.append(event)
-            filled += size
-        if batch.events:
-            self._append(batch)
+            n_events += 1
+            n_bytes += size
+            self._n_unacked_events += 1
         self._news.set()
 
-    def _append(self, batch: EventBatch) -> None:
-        batch.sequence = self._next_sequence
+    def _unsent(self) -> EventBatch:
+        """The newest batch, unless it may have reached the server: then the next."""
+        if self._unacked and self._unacked[-1].sequence > self._last_sent:
+            return self._unacked[-1]
+        return self._appended()
+
+    def _appended(self) -> EventBatch:
+        batch = EventBatch(sequence=self._next_sequence)
         self._next_sequence += 1
         self._unacked.append(batch)
-        self._n_unacked_events += len(batch.events)
+        return batch
 
     async def run(self) -> None:
         """Sends for ever, through every loss of the connection."""
@@ -173,7 +190,10 @@ class Reporting:
             self._news.clear()
             for batch in [batch for batch in self._unacked if batch.sequence > sent]:
                 sent = batch.sequence
+                self._last_sent = max(self._last_sent, sent)
                 yield ReporterMessage(batch=batch)
             if self._closing.is_set():
                 return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), self._gather_seconds)
             await self._news.wait()

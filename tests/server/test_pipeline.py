@@ -68,6 +68,11 @@ def free_bytes_of(feed: FarmFeed, mount: str) -> int | None:
     return entry.message.free_bytes if entry is not None else None  # type: ignore[attr-defined]
 
 
+def farm_free_bytes(server: Running) -> int | None:
+    entry = server.serving.farm.machine("m1").of("disk").get("/a")
+    return entry.message.free_bytes if entry is not None else None  # type: ignore[attr-defined]
+
+
 def n_committed(server: Running, machine_id: str = "m1") -> int:
     info = server.serving.farm.infos.get(machine_id)
     return info.last_sequence if info is not None else 0
@@ -238,6 +243,7 @@ async def test_collector_and_copier_of_a_machine_number_their_batches_apart(serv
         await collector.is_ready.wait()
         await copier.is_ready.wait()
         collector.put([disk("/a")])
+        await until(lambda: n_committed(server) == 1)
         collector.put([disk("/a")])
         copier.put([copier_is_running()])
         farm = server.serving.farm
@@ -249,6 +255,22 @@ async def test_collector_and_copier_of_a_machine_number_their_batches_apart(serv
         await again.is_ready.wait()
         assert again.known.of("disk")
         assert not again.known.of("copier")
+
+
+async def test_what_follows_soon_leaves_together_and_at_the_latest_with_the_end(server: Running) -> None:
+    sender = Reporting(server.as_seen_by("collector"), "m1", "barn", COLLECTOR, gather_seconds=3600.0)
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        sender.put([disk("/a", 1, ADD)])
+        await until(lambda: n_committed(server) == 1)
+        for n in range(2, 5):
+            sender.put([disk("/a", n)])
+        assert sender.n_unacked >= 3
+        assert n_committed(server) == 1
+        sender.close()
+        await until(lambda: n_committed(server) == 2)
+        await until(lambda: sender.n_unacked == 0)
+    assert farm_free_bytes(server) == 4
 
 
 async def test_a_reporter_cannot_tell_what_is_not_its_own(server: Running) -> None:
@@ -280,7 +302,7 @@ async def test_a_subscriber_that_reads_nothing_costs_no_more_than_the_state(serv
         await call.read()
         for n in range(1, 2001):
             sender.put([disk("/a", n)])
-        await until(lambda: n_committed(server) == 2000)
+        await until(lambda: farm_free_bytes(server) == 2000)
         assert server.serving.hub.n_subscribers == 1
         assert server.serving.hub.n_waiting <= 1
         call.cancel()
