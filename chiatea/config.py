@@ -135,8 +135,10 @@ class ChiaConfig(_Section):
     """Chia's own folder. Default: $CHIA_ROOT, else ~/.chia/mainnet."""
     logfile_filepath: OptionalFilepath = None
     """Chia's log. Default: log/debug.log in Chia's folder."""
+    plotter_logs: tuple[Filepath, ...] = Field(default=(), strict=False)
+    """Logs of plotters (madmax, gigahorse, bladebit, Chia's own), as paths with * and ? where there are many."""
     madmax_logfile: OptionalFilepath = None
-    """The log of the madmax plotter; "" where there is none."""
+    """One more of them, under the first chia-tea's name for it; "" where there is none."""
 
 
 class CopyConfig(_Section):
@@ -208,6 +210,8 @@ class SendUpdateEveryConfig(_Section):
     plotting_plot: Interval = 5.0
     chia_notice: Interval = 0.0
     source: Interval = 15.0
+    wallet_balance: Interval = 5.0
+    collector: Interval = 60.0
     copier: Interval = 1.0
     copy_target: Interval = 1.0
     copy_job: Interval = 0.5

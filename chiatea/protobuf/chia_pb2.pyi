@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -133,6 +135,7 @@ class Farmer(_message.Message):
     LAST_PROOF_TIME_FIELD_NUMBER: _builtins.int
     N_BLOCKS_FARMED_FIELD_NUMBER: _builtins.int
     LAST_BLOCK_FARMED_TIME_FIELD_NUMBER: _builtins.int
+    LAST_SKIPPED_TIME_FIELD_NUMBER: _builtins.int
     is_running: _builtins.bool
     version: _builtins.str
     n_harvesters: _builtins.int
@@ -156,6 +159,8 @@ class Farmer(_message.Message):
     last_proof_time: _builtins.float
     n_blocks_farmed: _builtins.int
     last_block_farmed_time: _builtins.float
+    last_skipped_time: _builtins.float
+    """When the node last skipped signage points."""
     def __init__(
         self,
         *,
@@ -179,10 +184,11 @@ class Farmer(_message.Message):
         last_proof_time: _builtins.float | None = ...,
         n_blocks_farmed: _builtins.int = ...,
         last_block_farmed_time: _builtins.float | None = ...,
+        last_skipped_time: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty", "_expected_seconds_to_win", b"_expected_seconds_to_win", "_last_block_farmed_time", b"_last_block_farmed_time", "_last_challenge_hash", b"_last_challenge_hash", "_last_proof_time", b"_last_proof_time", "_last_signage_point_time", b"_last_signage_point_time", "_share_of_netspace", b"_share_of_netspace", "_version", b"_version", "difficulty", b"difficulty", "expected_seconds_to_win", b"expected_seconds_to_win", "last_block_farmed_time", b"last_block_farmed_time", "last_challenge_hash", b"last_challenge_hash", "last_proof_time", b"last_proof_time", "last_signage_point_time", b"last_signage_point_time", "share_of_netspace", b"share_of_netspace", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty", "_expected_seconds_to_win", b"_expected_seconds_to_win", "_last_block_farmed_time", b"_last_block_farmed_time", "_last_challenge_hash", b"_last_challenge_hash", "_last_proof_time", b"_last_proof_time", "_last_signage_point_time", b"_last_signage_point_time", "_last_skipped_time", b"_last_skipped_time", "_share_of_netspace", b"_share_of_netspace", "_version", b"_version", "difficulty", b"difficulty", "expected_seconds_to_win", b"expected_seconds_to_win", "last_block_farmed_time", b"last_block_farmed_time", "last_challenge_hash", b"last_challenge_hash", "last_proof_time", b"last_proof_time", "last_signage_point_time", b"last_signage_point_time", "last_skipped_time", b"last_skipped_time", "share_of_netspace", b"share_of_netspace", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty", "_expected_seconds_to_win", b"_expected_seconds_to_win", "_last_block_farmed_time", b"_last_block_farmed_time", "_last_challenge_hash", b"_last_challenge_hash", "_last_proof_time", b"_last_proof_time", "_last_signage_point_time", b"_last_signage_point_time", "_share_of_netspace", b"_share_of_netspace", "_version", b"_version", "difficulty", b"difficulty", "effective_plot_bytes", b"effective_plot_bytes", "expected_seconds_to_win", b"expected_seconds_to_win", "is_running", b"is_running", "last_block_farmed_time", b"last_block_farmed_time", "last_challenge_hash", b"last_challenge_hash", "last_proof_time", b"last_proof_time", "last_signage_point_time", b"last_signage_point_time", "n_blocks_farmed", b"n_blocks_farmed", "n_harvesters", b"n_harvesters", "n_partials_failed", b"n_partials_failed", "n_partials_submitted", b"n_partials_submitted", "n_plots", b"n_plots", "n_pools", b"n_pools", "n_proofs", b"n_proofs", "n_signage_points", b"n_signage_points", "n_skipped_signage_points", b"n_skipped_signage_points", "share_of_netspace", b"share_of_netspace", "total_plot_bytes", b"total_plot_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty", "_expected_seconds_to_win", b"_expected_seconds_to_win", "_last_block_farmed_time", b"_last_block_farmed_time", "_last_challenge_hash", b"_last_challenge_hash", "_last_proof_time", b"_last_proof_time", "_last_signage_point_time", b"_last_signage_point_time", "_last_skipped_time", b"_last_skipped_time", "_share_of_netspace", b"_share_of_netspace", "_version", b"_version", "difficulty", b"difficulty", "effective_plot_bytes", b"effective_plot_bytes", "expected_seconds_to_win", b"expected_seconds_to_win", "is_running", b"is_running", "last_block_farmed_time", b"last_block_farmed_time", "last_challenge_hash", b"last_challenge_hash", "last_proof_time", b"last_proof_time", "last_signage_point_time", b"last_signage_point_time", "last_skipped_time", b"last_skipped_time", "n_blocks_farmed", b"n_blocks_farmed", "n_harvesters", b"n_harvesters", "n_partials_failed", b"n_partials_failed", "n_partials_submitted", b"n_partials_submitted", "n_plots", b"n_plots", "n_pools", b"n_pools", "n_proofs", b"n_proofs", "n_signage_points", b"n_signage_points", "n_skipped_signage_points", b"n_skipped_signage_points", "share_of_netspace", b"share_of_netspace", "total_plot_bytes", b"total_plot_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__difficulty: _TypeAlias = _typing.Literal["difficulty"]  # noqa: Y015
     _WhichOneofArgType__difficulty: _TypeAlias = _typing.Literal["_difficulty", b"_difficulty"]  # noqa: Y015
@@ -196,6 +202,8 @@ class Farmer(_message.Message):
     _WhichOneofArgType__last_proof_time: _TypeAlias = _typing.Literal["_last_proof_time", b"_last_proof_time"]  # noqa: Y015
     _WhichOneofReturnType__last_signage_point_time: _TypeAlias = _typing.Literal["last_signage_point_time"]  # noqa: Y015
     _WhichOneofArgType__last_signage_point_time: _TypeAlias = _typing.Literal["_last_signage_point_time", b"_last_signage_point_time"]  # noqa: Y015
+    _WhichOneofReturnType__last_skipped_time: _TypeAlias = _typing.Literal["last_skipped_time"]  # noqa: Y015
+    _WhichOneofArgType__last_skipped_time: _TypeAlias = _typing.Literal["_last_skipped_time", b"_last_skipped_time"]  # noqa: Y015
     _WhichOneofReturnType__share_of_netspace: _TypeAlias = _typing.Literal["share_of_netspace"]  # noqa: Y015
     _WhichOneofArgType__share_of_netspace: _TypeAlias = _typing.Literal["_share_of_netspace", b"_share_of_netspace"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
@@ -212,6 +220,8 @@ class Farmer(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_proof_time) -> _WhichOneofReturnType__last_proof_time | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_signage_point_time) -> _WhichOneofReturnType__last_signage_point_time | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_skipped_time) -> _WhichOneofReturnType__last_skipped_time | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__share_of_netspace) -> _WhichOneofReturnType__share_of_netspace | None: ...
     @_typing.overload
@@ -331,6 +341,7 @@ class HarvesterViewedFromFarmer(_message.Message):
     WORST_LOOKUP_SECONDS_FIELD_NUMBER: _builtins.int
     N_ELIGIBLE_PLOTS_FIELD_NUMBER: _builtins.int
     N_PROOFS_FIELD_NUMBER: _builtins.int
+    HARVESTING_MODE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The node id in hex, without "0x"."""
     state: Global___HarvesterViewedFromFarmer.State.ValueType
@@ -361,6 +372,8 @@ class HarvesterViewedFromFarmer(_message.Message):
     worst_lookup_seconds: _builtins.float
     n_eligible_plots: _builtins.int
     n_proofs: _builtins.int
+    harvesting_mode: _builtins.int
+    """How it searches for proofs: Chia's harvesting_mode (1 CPU, 2 GPU)."""
     def __init__(
         self,
         *,
@@ -391,13 +404,16 @@ class HarvesterViewedFromFarmer(_message.Message):
         worst_lookup_seconds: _builtins.float | None = ...,
         n_eligible_plots: _builtins.int = ...,
         n_proofs: _builtins.int = ...,
+        harvesting_mode: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_connected_since", b"_connected_since", "_last_answer_time", b"_last_answer_time", "_last_lookup_seconds", b"_last_lookup_seconds", "_last_message_time", b"_last_message_time", "_last_sync_time", b"_last_sync_time", "_median_lookup_seconds", b"_median_lookup_seconds", "_n_sync_processed", b"_n_sync_processed", "_n_sync_total", b"_n_sync_total", "_p99_lookup_seconds", b"_p99_lookup_seconds", "_worst_lookup_seconds", b"_worst_lookup_seconds", "connected_since", b"connected_since", "last_answer_time", b"last_answer_time", "last_lookup_seconds", b"last_lookup_seconds", "last_message_time", b"last_message_time", "last_sync_time", b"last_sync_time", "median_lookup_seconds", b"median_lookup_seconds", "n_sync_processed", b"n_sync_processed", "n_sync_total", b"n_sync_total", "p99_lookup_seconds", b"p99_lookup_seconds", "worst_lookup_seconds", b"worst_lookup_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_connected_since", b"_connected_since", "_harvesting_mode", b"_harvesting_mode", "_last_answer_time", b"_last_answer_time", "_last_lookup_seconds", b"_last_lookup_seconds", "_last_message_time", b"_last_message_time", "_last_sync_time", b"_last_sync_time", "_median_lookup_seconds", b"_median_lookup_seconds", "_n_sync_processed", b"_n_sync_processed", "_n_sync_total", b"_n_sync_total", "_p99_lookup_seconds", b"_p99_lookup_seconds", "_worst_lookup_seconds", b"_worst_lookup_seconds", "connected_since", b"connected_since", "harvesting_mode", b"harvesting_mode", "last_answer_time", b"last_answer_time", "last_lookup_seconds", b"last_lookup_seconds", "last_message_time", b"last_message_time", "last_sync_time", b"last_sync_time", "median_lookup_seconds", b"median_lookup_seconds", "n_sync_processed", b"n_sync_processed", "n_sync_total", b"n_sync_total", "p99_lookup_seconds", b"p99_lookup_seconds", "worst_lookup_seconds", b"worst_lookup_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected_since", b"_connected_since", "_last_answer_time", b"_last_answer_time", "_last_lookup_seconds", b"_last_lookup_seconds", "_last_message_time", b"_last_message_time", "_last_sync_time", b"_last_sync_time", "_median_lookup_seconds", b"_median_lookup_seconds", "_n_sync_processed", b"_n_sync_processed", "_n_sync_total", b"_n_sync_total", "_p99_lookup_seconds", b"_p99_lookup_seconds", "_worst_lookup_seconds", b"_worst_lookup_seconds", "connected_since", b"connected_since", "effective_plot_bytes", b"effective_plot_bytes", "host", b"host", "id", b"id", "is_syncing", b"is_syncing", "last_answer_time", b"last_answer_time", "last_lookup_seconds", b"last_lookup_seconds", "last_message_time", b"last_message_time", "last_sync_time", b"last_sync_time", "median_lookup_seconds", b"median_lookup_seconds", "missed_challenges", b"missed_challenges", "n_challenges_answered", b"n_challenges_answered", "n_challenges_late", b"n_challenges_late", "n_challenges_owed", b"n_challenges_owed", "n_duplicates", b"n_duplicates", "n_eligible_plots", b"n_eligible_plots", "n_failed_to_open", b"n_failed_to_open", "n_no_key", b"n_no_key", "n_plots", b"n_plots", "n_proofs", b"n_proofs", "n_sync_processed", b"n_sync_processed", "n_sync_total", b"n_sync_total", "n_timeouts", b"n_timeouts", "p99_lookup_seconds", b"p99_lookup_seconds", "state", b"state", "total_plot_bytes", b"total_plot_bytes", "worst_lookup_seconds", b"worst_lookup_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_connected_since", b"_connected_since", "_harvesting_mode", b"_harvesting_mode", "_last_answer_time", b"_last_answer_time", "_last_lookup_seconds", b"_last_lookup_seconds", "_last_message_time", b"_last_message_time", "_last_sync_time", b"_last_sync_time", "_median_lookup_seconds", b"_median_lookup_seconds", "_n_sync_processed", b"_n_sync_processed", "_n_sync_total", b"_n_sync_total", "_p99_lookup_seconds", b"_p99_lookup_seconds", "_worst_lookup_seconds", b"_worst_lookup_seconds", "connected_since", b"connected_since", "effective_plot_bytes", b"effective_plot_bytes", "harvesting_mode", b"harvesting_mode", "host", b"host", "id", b"id", "is_syncing", b"is_syncing", "last_answer_time", b"last_answer_time", "last_lookup_seconds", b"last_lookup_seconds", "last_message_time", b"last_message_time", "last_sync_time", b"last_sync_time", "median_lookup_seconds", b"median_lookup_seconds", "missed_challenges", b"missed_challenges", "n_challenges_answered", b"n_challenges_answered", "n_challenges_late", b"n_challenges_late", "n_challenges_owed", b"n_challenges_owed", "n_duplicates", b"n_duplicates", "n_eligible_plots", b"n_eligible_plots", "n_failed_to_open", b"n_failed_to_open", "n_no_key", b"n_no_key", "n_plots", b"n_plots", "n_proofs", b"n_proofs", "n_sync_processed", b"n_sync_processed", "n_sync_total", b"n_sync_total", "n_timeouts", b"n_timeouts", "p99_lookup_seconds", b"p99_lookup_seconds", "state", b"state", "total_plot_bytes", b"total_plot_bytes", "worst_lookup_seconds", b"worst_lookup_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__connected_since: _TypeAlias = _typing.Literal["connected_since"]  # noqa: Y015
     _WhichOneofArgType__connected_since: _TypeAlias = _typing.Literal["_connected_since", b"_connected_since"]  # noqa: Y015
+    _WhichOneofReturnType__harvesting_mode: _TypeAlias = _typing.Literal["harvesting_mode"]  # noqa: Y015
+    _WhichOneofArgType__harvesting_mode: _TypeAlias = _typing.Literal["_harvesting_mode", b"_harvesting_mode"]  # noqa: Y015
     _WhichOneofReturnType__last_answer_time: _TypeAlias = _typing.Literal["last_answer_time"]  # noqa: Y015
     _WhichOneofArgType__last_answer_time: _TypeAlias = _typing.Literal["_last_answer_time", b"_last_answer_time"]  # noqa: Y015
     _WhichOneofReturnType__last_lookup_seconds: _TypeAlias = _typing.Literal["last_lookup_seconds"]  # noqa: Y015
@@ -418,6 +434,8 @@ class HarvesterViewedFromFarmer(_message.Message):
     _WhichOneofArgType__worst_lookup_seconds: _TypeAlias = _typing.Literal["_worst_lookup_seconds", b"_worst_lookup_seconds"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__connected_since) -> _WhichOneofReturnType__connected_since | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__harvesting_mode) -> _WhichOneofReturnType__harvesting_mode | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_answer_time) -> _WhichOneofReturnType__last_answer_time | None: ...
     @_typing.overload
@@ -516,6 +534,7 @@ class Harvester(_message.Message):
     N_PLOTS_ADDED_FIELD_NUMBER: _builtins.int
     N_PLOTS_LOST_FIELD_NUMBER: _builtins.int
     SECONDS_BETWEEN_CHALLENGES_FIELD_NUMBER: _builtins.int
+    N_V2_QUALITIES_FIELD_NUMBER: _builtins.int
     is_running: _builtins.bool
     version: _builtins.str
     is_connected_to_farmer: _builtins.bool
@@ -548,6 +567,8 @@ class Harvester(_message.Message):
     """Plots that came and went since chia-tea watches this harvester."""
     n_plots_lost: _builtins.int
     seconds_between_challenges: _builtins.float
+    n_v2_qualities: _builtins.int
+    """Qualities of v2 plots found, over the challenges looked up."""
     def __init__(
         self,
         *,
@@ -579,10 +600,11 @@ class Harvester(_message.Message):
         n_plots_added: _builtins.int = ...,
         n_plots_lost: _builtins.int = ...,
         seconds_between_challenges: _builtins.float | None = ...,
+        n_v2_qualities: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_last_challenge_hash", b"_last_challenge_hash", "_last_challenge_time", b"_last_challenge_time", "_last_eligible_plots", b"_last_eligible_plots", "_last_lookup_seconds", b"_last_lookup_seconds", "_last_proof_time", b"_last_proof_time", "_last_proofs", b"_last_proofs", "_median_lookup_seconds", b"_median_lookup_seconds", "_p99_lookup_seconds", b"_p99_lookup_seconds", "_seconds_between_challenges", b"_seconds_between_challenges", "_version", b"_version", "_worst_lookup_seconds", b"_worst_lookup_seconds", "last_challenge_hash", b"last_challenge_hash", "last_challenge_time", b"last_challenge_time", "last_eligible_plots", b"last_eligible_plots", "last_lookup_seconds", b"last_lookup_seconds", "last_proof_time", b"last_proof_time", "last_proofs", b"last_proofs", "median_lookup_seconds", b"median_lookup_seconds", "p99_lookup_seconds", b"p99_lookup_seconds", "seconds_between_challenges", b"seconds_between_challenges", "version", b"version", "worst_lookup_seconds", b"worst_lookup_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_challenge_hash", b"_last_challenge_hash", "_last_challenge_time", b"_last_challenge_time", "_last_eligible_plots", b"_last_eligible_plots", "_last_lookup_seconds", b"_last_lookup_seconds", "_last_proof_time", b"_last_proof_time", "_last_proofs", b"_last_proofs", "_median_lookup_seconds", b"_median_lookup_seconds", "_p99_lookup_seconds", b"_p99_lookup_seconds", "_seconds_between_challenges", b"_seconds_between_challenges", "_version", b"_version", "_worst_lookup_seconds", b"_worst_lookup_seconds", "effective_plot_bytes", b"effective_plot_bytes", "is_connected_to_farmer", b"is_connected_to_farmer", "is_running", b"is_running", "last_challenge_hash", b"last_challenge_hash", "last_challenge_time", b"last_challenge_time", "last_eligible_plots", b"last_eligible_plots", "last_lookup_seconds", b"last_lookup_seconds", "last_proof_time", b"last_proof_time", "last_proofs", b"last_proofs", "median_lookup_seconds", b"median_lookup_seconds", "n_challenges", b"n_challenges", "n_duplicates", b"n_duplicates", "n_eligible_plots", b"n_eligible_plots", "n_failed_to_open", b"n_failed_to_open", "n_no_key", b"n_no_key", "n_not_found", b"n_not_found", "n_plots", b"n_plots", "n_plots_added", b"n_plots_added", "n_plots_lost", b"n_plots_lost", "n_plots_v1", b"n_plots_v1", "n_plots_v2", b"n_plots_v2", "n_proofs", b"n_proofs", "n_slow_lookups", b"n_slow_lookups", "p99_lookup_seconds", b"p99_lookup_seconds", "seconds_between_challenges", b"seconds_between_challenges", "total_plot_bytes", b"total_plot_bytes", "version", b"version", "worst_lookup_seconds", b"worst_lookup_seconds"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_challenge_hash", b"_last_challenge_hash", "_last_challenge_time", b"_last_challenge_time", "_last_eligible_plots", b"_last_eligible_plots", "_last_lookup_seconds", b"_last_lookup_seconds", "_last_proof_time", b"_last_proof_time", "_last_proofs", b"_last_proofs", "_median_lookup_seconds", b"_median_lookup_seconds", "_p99_lookup_seconds", b"_p99_lookup_seconds", "_seconds_between_challenges", b"_seconds_between_challenges", "_version", b"_version", "_worst_lookup_seconds", b"_worst_lookup_seconds", "effective_plot_bytes", b"effective_plot_bytes", "is_connected_to_farmer", b"is_connected_to_farmer", "is_running", b"is_running", "last_challenge_hash", b"last_challenge_hash", "last_challenge_time", b"last_challenge_time", "last_eligible_plots", b"last_eligible_plots", "last_lookup_seconds", b"last_lookup_seconds", "last_proof_time", b"last_proof_time", "last_proofs", b"last_proofs", "median_lookup_seconds", b"median_lookup_seconds", "n_challenges", b"n_challenges", "n_duplicates", b"n_duplicates", "n_eligible_plots", b"n_eligible_plots", "n_failed_to_open", b"n_failed_to_open", "n_no_key", b"n_no_key", "n_not_found", b"n_not_found", "n_plots", b"n_plots", "n_plots_added", b"n_plots_added", "n_plots_lost", b"n_plots_lost", "n_plots_v1", b"n_plots_v1", "n_plots_v2", b"n_plots_v2", "n_proofs", b"n_proofs", "n_slow_lookups", b"n_slow_lookups", "n_v2_qualities", b"n_v2_qualities", "p99_lookup_seconds", b"p99_lookup_seconds", "seconds_between_challenges", b"seconds_between_challenges", "total_plot_bytes", b"total_plot_bytes", "version", b"version", "worst_lookup_seconds", b"worst_lookup_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__last_challenge_hash: _TypeAlias = _typing.Literal["last_challenge_hash"]  # noqa: Y015
     _WhichOneofArgType__last_challenge_hash: _TypeAlias = _typing.Literal["_last_challenge_hash", b"_last_challenge_hash"]  # noqa: Y015
@@ -907,6 +929,55 @@ class Wallet(_message.Message):
 Global___Wallet: _TypeAlias = Wallet  # noqa: Y015
 
 @_typing.final
+class WalletBalance(_message.Message):
+    """One wallet of the wallet service: the one that farms has the id 1, pooling and token wallets follow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    WALLET_TYPE_FIELD_NUMBER: _builtins.int
+    CONFIRMED_BALANCE_MOJO_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_BALANCE_MOJO_FIELD_NUMBER: _builtins.int
+    SPENDABLE_BALANCE_MOJO_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    name: _builtins.str
+    wallet_type: _builtins.int
+    """Chia's WalletType: 0 standard, 6 token (CAT), 9 pooling."""
+    confirmed_balance_mojo: _builtins.int
+    """In mojo of its own coin: 10^12 are 1 XCH, 1000 are one token."""
+    unconfirmed_balance_mojo: _builtins.int
+    spendable_balance_mojo: _builtins.int
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+        name: _builtins.str = ...,
+        wallet_type: _builtins.int = ...,
+        confirmed_balance_mojo: _builtins.int | None = ...,
+        unconfirmed_balance_mojo: _builtins.int | None = ...,
+        spendable_balance_mojo: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_confirmed_balance_mojo", b"_confirmed_balance_mojo", "_spendable_balance_mojo", b"_spendable_balance_mojo", "_unconfirmed_balance_mojo", b"_unconfirmed_balance_mojo", "confirmed_balance_mojo", b"confirmed_balance_mojo", "spendable_balance_mojo", b"spendable_balance_mojo", "unconfirmed_balance_mojo", b"unconfirmed_balance_mojo"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_confirmed_balance_mojo", b"_confirmed_balance_mojo", "_spendable_balance_mojo", b"_spendable_balance_mojo", "_unconfirmed_balance_mojo", b"_unconfirmed_balance_mojo", "confirmed_balance_mojo", b"confirmed_balance_mojo", "id", b"id", "name", b"name", "spendable_balance_mojo", b"spendable_balance_mojo", "unconfirmed_balance_mojo", b"unconfirmed_balance_mojo", "wallet_type", b"wallet_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__confirmed_balance_mojo: _TypeAlias = _typing.Literal["confirmed_balance_mojo"]  # noqa: Y015
+    _WhichOneofArgType__confirmed_balance_mojo: _TypeAlias = _typing.Literal["_confirmed_balance_mojo", b"_confirmed_balance_mojo"]  # noqa: Y015
+    _WhichOneofReturnType__spendable_balance_mojo: _TypeAlias = _typing.Literal["spendable_balance_mojo"]  # noqa: Y015
+    _WhichOneofArgType__spendable_balance_mojo: _TypeAlias = _typing.Literal["_spendable_balance_mojo", b"_spendable_balance_mojo"]  # noqa: Y015
+    _WhichOneofReturnType__unconfirmed_balance_mojo: _TypeAlias = _typing.Literal["unconfirmed_balance_mojo"]  # noqa: Y015
+    _WhichOneofArgType__unconfirmed_balance_mojo: _TypeAlias = _typing.Literal["_unconfirmed_balance_mojo", b"_unconfirmed_balance_mojo"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__confirmed_balance_mojo) -> _WhichOneofReturnType__confirmed_balance_mojo | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spendable_balance_mojo) -> _WhichOneofReturnType__spendable_balance_mojo | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__unconfirmed_balance_mojo) -> _WhichOneofReturnType__unconfirmed_balance_mojo | None: ...
+
+Global___WalletBalance: _TypeAlias = WalletBalance  # noqa: Y015
+
+@_typing.final
 class FullNode(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1208,6 +1279,9 @@ class ChiaNotice(_message.Message):
         NODE_WARNING: ChiaNotice._Kind.ValueType  # 8
         HARVESTER_TIMED_OUT: ChiaNotice._Kind.ValueType  # 9
         HARVESTER_RECOVERED: ChiaNotice._Kind.ValueType  # 10
+        PARTIAL_FAILED: ChiaNotice._Kind.ValueType  # 11
+        SERVICE_ERROR: ChiaNotice._Kind.ValueType  # 12
+        """An error of a Chia service that no other kind is for."""
 
     class Kind(_Kind, metaclass=_KindEnumTypeWrapper): ...
     UNKNOWN: ChiaNotice.Kind.ValueType  # 0
@@ -1221,6 +1295,9 @@ class ChiaNotice(_message.Message):
     NODE_WARNING: ChiaNotice.Kind.ValueType  # 8
     HARVESTER_TIMED_OUT: ChiaNotice.Kind.ValueType  # 9
     HARVESTER_RECOVERED: ChiaNotice.Kind.ValueType  # 10
+    PARTIAL_FAILED: ChiaNotice.Kind.ValueType  # 11
+    SERVICE_ERROR: ChiaNotice.Kind.ValueType  # 12
+    """An error of a Chia service that no other kind is for."""
 
     ID_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
@@ -1353,6 +1430,9 @@ class Source(_message.Message):
     N_UNDERSTOOD_FIELD_NUMBER: _builtins.int
     N_NOT_UNDERSTOOD_FIELD_NUMBER: _builtins.int
     LAST_NOT_UNDERSTOOD_FIELD_NUMBER: _builtins.int
+    N_LINES_CUT_FIELD_NUMBER: _builtins.int
+    SAMPLES_NOT_UNDERSTOOD_FIELD_NUMBER: _builtins.int
+    N_BYTES_BEHIND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """"farmer rpc", "chia log", "chia daemon", "hardware", ..."""
     state: Global___Source.State.ValueType
@@ -1365,6 +1445,14 @@ class Source(_message.Message):
     n_not_understood: _builtins.int
     """Log lines in the form of a log line that no pattern took."""
     last_not_understood: _builtins.str
+    n_lines_cut: _builtins.int
+    """Lines longer than is read of one."""
+    n_bytes_behind: _builtins.int
+    """What is there and is not read yet."""
+    @_builtins.property
+    def samples_not_understood(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Of lines that no pattern took one of each form, the newest last."""
+
     def __init__(
         self,
         *,
@@ -1377,10 +1465,13 @@ class Source(_message.Message):
         n_understood: _builtins.int = ...,
         n_not_understood: _builtins.int = ...,
         last_not_understood: _builtins.str | None = ...,
+        n_lines_cut: _builtins.int = ...,
+        samples_not_understood: _abc.Iterable[_builtins.str] | None = ...,
+        n_bytes_behind: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_last_news_time", b"_last_news_time", "_last_not_understood", b"_last_not_understood", "_last_success_time", b"_last_success_time", "error", b"error", "last_news_time", b"last_news_time", "last_not_understood", b"last_not_understood", "last_success_time", b"last_success_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_last_news_time", b"_last_news_time", "_last_not_understood", b"_last_not_understood", "_last_success_time", b"_last_success_time", "_n_bytes_behind", b"_n_bytes_behind", "error", b"error", "last_news_time", b"last_news_time", "last_not_understood", b"last_not_understood", "last_success_time", b"last_success_time", "n_bytes_behind", b"n_bytes_behind"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_last_news_time", b"_last_news_time", "_last_not_understood", b"_last_not_understood", "_last_success_time", b"_last_success_time", "error", b"error", "id", b"id", "last_news_time", b"last_news_time", "last_not_understood", b"last_not_understood", "last_success_time", b"last_success_time", "location", b"location", "n_not_understood", b"n_not_understood", "n_understood", b"n_understood", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "_last_news_time", b"_last_news_time", "_last_not_understood", b"_last_not_understood", "_last_success_time", b"_last_success_time", "_n_bytes_behind", b"_n_bytes_behind", "error", b"error", "id", b"id", "last_news_time", b"last_news_time", "last_not_understood", b"last_not_understood", "last_success_time", b"last_success_time", "location", b"location", "n_bytes_behind", b"n_bytes_behind", "n_lines_cut", b"n_lines_cut", "n_not_understood", b"n_not_understood", "n_understood", b"n_understood", "samples_not_understood", b"samples_not_understood", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -1390,6 +1481,8 @@ class Source(_message.Message):
     _WhichOneofArgType__last_not_understood: _TypeAlias = _typing.Literal["_last_not_understood", b"_last_not_understood"]  # noqa: Y015
     _WhichOneofReturnType__last_success_time: _TypeAlias = _typing.Literal["last_success_time"]  # noqa: Y015
     _WhichOneofArgType__last_success_time: _TypeAlias = _typing.Literal["_last_success_time", b"_last_success_time"]  # noqa: Y015
+    _WhichOneofReturnType__n_bytes_behind: _TypeAlias = _typing.Literal["n_bytes_behind"]  # noqa: Y015
+    _WhichOneofArgType__n_bytes_behind: _TypeAlias = _typing.Literal["_n_bytes_behind", b"_n_bytes_behind"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
     @_typing.overload
@@ -1398,5 +1491,61 @@ class Source(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_not_understood) -> _WhichOneofReturnType__last_not_understood | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_success_time) -> _WhichOneofReturnType__last_success_time | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__n_bytes_behind) -> _WhichOneofReturnType__n_bytes_behind | None: ...
 
 Global___Source: _TypeAlias = Source  # noqa: Y015
+
+@_typing.final
+class Collector(_message.Message):
+    """The collector itself: what it keeps for the server, and what it costs its machine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    SPOOLING_SINCE_FIELD_NUMBER: _builtins.int
+    N_SPOOLED_EVENTS_FIELD_NUMBER: _builtins.int
+    SPOOLED_BYTES_FIELD_NUMBER: _builtins.int
+    N_DROPPED_EVENTS_FIELD_NUMBER: _builtins.int
+    CPU_PERCENT_FIELD_NUMBER: _builtins.int
+    RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
+    start_time: _builtins.float
+    spooling_since: _builtins.float
+    """Since when the server could not be reached and events are kept on this machine's disk; untold while it can."""
+    n_spooled_events: _builtins.int
+    """Kept and not acked by the server yet."""
+    spooled_bytes: _builtins.int
+    n_dropped_events: _builtins.int
+    """Events that found no room in the spool since the collector started. The state arrives all the same."""
+    cpu_percent: _builtins.float
+    """Over about a minute; 100 is one logical core."""
+    resident_bytes: _builtins.int
+    def __init__(
+        self,
+        *,
+        start_time: _builtins.float = ...,
+        spooling_since: _builtins.float | None = ...,
+        n_spooled_events: _builtins.int = ...,
+        spooled_bytes: _builtins.int = ...,
+        n_dropped_events: _builtins.int = ...,
+        cpu_percent: _builtins.float | None = ...,
+        resident_bytes: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_percent", b"_cpu_percent", "_resident_bytes", b"_resident_bytes", "_spooling_since", b"_spooling_since", "cpu_percent", b"cpu_percent", "resident_bytes", b"resident_bytes", "spooling_since", b"spooling_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_percent", b"_cpu_percent", "_resident_bytes", b"_resident_bytes", "_spooling_since", b"_spooling_since", "cpu_percent", b"cpu_percent", "n_dropped_events", b"n_dropped_events", "n_spooled_events", b"n_spooled_events", "resident_bytes", b"resident_bytes", "spooled_bytes", b"spooled_bytes", "spooling_since", b"spooling_since", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cpu_percent: _TypeAlias = _typing.Literal["cpu_percent"]  # noqa: Y015
+    _WhichOneofArgType__cpu_percent: _TypeAlias = _typing.Literal["_cpu_percent", b"_cpu_percent"]  # noqa: Y015
+    _WhichOneofReturnType__resident_bytes: _TypeAlias = _typing.Literal["resident_bytes"]  # noqa: Y015
+    _WhichOneofArgType__resident_bytes: _TypeAlias = _typing.Literal["_resident_bytes", b"_resident_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__spooling_since: _TypeAlias = _typing.Literal["spooling_since"]  # noqa: Y015
+    _WhichOneofArgType__spooling_since: _TypeAlias = _typing.Literal["_spooling_since", b"_spooling_since"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cpu_percent) -> _WhichOneofReturnType__cpu_percent | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__resident_bytes) -> _WhichOneofReturnType__resident_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__spooling_since) -> _WhichOneofReturnType__spooling_since | None: ...
+
+Global___Collector: _TypeAlias = Collector  # noqa: Y015

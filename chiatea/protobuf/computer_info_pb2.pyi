@@ -72,6 +72,8 @@ class ComputerInfo(_message.Message):
     PLOTTING_PLOTS_FIELD_NUMBER: _builtins.int
     CHIA_NOTICES_FIELD_NUMBER: _builtins.int
     SOURCES_FIELD_NUMBER: _builtins.int
+    WALLET_BALANCES_FIELD_NUMBER: _builtins.int
+    COLLECTOR_FIELD_NUMBER: _builtins.int
     COPIER_FIELD_NUMBER: _builtins.int
     COPY_TARGETS_FIELD_NUMBER: _builtins.int
     COPY_JOBS_FIELD_NUMBER: _builtins.int
@@ -120,6 +122,10 @@ class ComputerInfo(_message.Message):
     @_builtins.property
     def sources(self) -> _containers.RepeatedCompositeFieldContainer[_chia_pb2.Source]: ...
     @_builtins.property
+    def wallet_balances(self) -> _containers.RepeatedCompositeFieldContainer[_chia_pb2.WalletBalance]: ...
+    @_builtins.property
+    def collector(self) -> _chia_pb2.Collector: ...
+    @_builtins.property
     def copier(self) -> _copy_pb2.Copier: ...
     @_builtins.property
     def copy_targets(self) -> _containers.RepeatedCompositeFieldContainer[_copy_pb2.CopyTarget]: ...
@@ -153,14 +159,16 @@ class ComputerInfo(_message.Message):
         plotting_plots: _abc.Iterable[_chia_pb2.PlotInProgress] | None = ...,
         chia_notices: _abc.Iterable[_chia_pb2.ChiaNotice] | None = ...,
         sources: _abc.Iterable[_chia_pb2.Source] | None = ...,
+        wallet_balances: _abc.Iterable[_chia_pb2.WalletBalance] | None = ...,
+        collector: _chia_pb2.Collector | None = ...,
         copier: _copy_pb2.Copier | None = ...,
         copy_targets: _abc.Iterable[_copy_pb2.CopyTarget] | None = ...,
         copy_jobs: _abc.Iterable[_copy_pb2.CopyJob] | None = ...,
         copy_commands: _abc.Iterable[_copy_pb2.CopyCommand] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["copier", b"copier", "cpu", b"cpu", "farmer", b"farmer", "full_node", b"full_node", "harvester", b"harvester", "ram", b"ram", "system", b"system", "wallet", b"wallet"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["collector", b"collector", "copier", b"copier", "cpu", b"cpu", "farmer", b"farmer", "full_node", b"full_node", "harvester", b"harvester", "ram", b"ram", "system", b"system", "wallet", b"wallet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notices", b"chia_notices", "copier", b"copier", "copy_commands", b"copy_commands", "copy_jobs", b"copy_jobs", "copy_targets", b"copy_targets", "cpu", b"cpu", "cpu_cores", b"cpu_cores", "disks", b"disks", "farmer", b"farmer", "farmer_harvesters", b"farmer_harvesters", "full_node", b"full_node", "harvester", b"harvester", "harvester_plots", b"harvester_plots", "machine_id", b"machine_id", "machine_name", b"machine_name", "missed_challenges", b"missed_challenges", "network_interfaces", b"network_interfaces", "plot_folders", b"plot_folders", "plotting_plots", b"plotting_plots", "pools", b"pools", "processes", b"processes", "ram", b"ram", "sensors", b"sensors", "sources", b"sources", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notices", b"chia_notices", "collector", b"collector", "copier", b"copier", "copy_commands", b"copy_commands", "copy_jobs", b"copy_jobs", "copy_targets", b"copy_targets", "cpu", b"cpu", "cpu_cores", b"cpu_cores", "disks", b"disks", "farmer", b"farmer", "farmer_harvesters", b"farmer_harvesters", "full_node", b"full_node", "harvester", b"harvester", "harvester_plots", b"harvester_plots", "machine_id", b"machine_id", "machine_name", b"machine_name", "missed_challenges", b"missed_challenges", "network_interfaces", b"network_interfaces", "plot_folders", b"plot_folders", "plotting_plots", b"plotting_plots", "pools", b"pools", "processes", b"processes", "ram", b"ram", "sensors", b"sensors", "sources", b"sources", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet", "wallet_balances", b"wallet_balances"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -195,6 +203,8 @@ class UpdateEvent(_message.Message):
     PLOTTING_PLOT_FIELD_NUMBER: _builtins.int
     CHIA_NOTICE_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
+    WALLET_BALANCE_FIELD_NUMBER: _builtins.int
+    COLLECTOR_FIELD_NUMBER: _builtins.int
     COPIER_FIELD_NUMBER: _builtins.int
     COPY_TARGET_FIELD_NUMBER: _builtins.int
     COPY_JOB_FIELD_NUMBER: _builtins.int
@@ -244,6 +254,10 @@ class UpdateEvent(_message.Message):
     @_builtins.property
     def source(self) -> _chia_pb2.Source: ...
     @_builtins.property
+    def wallet_balance(self) -> _chia_pb2.WalletBalance: ...
+    @_builtins.property
+    def collector(self) -> _chia_pb2.Collector: ...
+    @_builtins.property
     def copier(self) -> _copy_pb2.Copier: ...
     @_builtins.property
     def copy_target(self) -> _copy_pb2.CopyTarget: ...
@@ -277,16 +291,18 @@ class UpdateEvent(_message.Message):
         plotting_plot: _chia_pb2.PlotInProgress | None = ...,
         chia_notice: _chia_pb2.ChiaNotice | None = ...,
         source: _chia_pb2.Source | None = ...,
+        wallet_balance: _chia_pb2.WalletBalance | None = ...,
+        collector: _chia_pb2.Collector | None = ...,
         copier: _copy_pb2.Copier | None = ...,
         copy_target: _copy_pb2.CopyTarget | None = ...,
         copy_job: _copy_pb2.CopyJob | None = ...,
         copy_command: _copy_pb2.CopyCommand | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "sensor", b"sensor", "source", b"source", "system", b"system", "wallet", b"wallet"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "collector", b"collector", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "sensor", b"sensor", "source", b"source", "system", b"system", "wallet", b"wallet", "wallet_balance", b"wallet_balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "event_type", b"event_type", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "machine_id", b"machine_id", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "sensor", b"sensor", "source", b"source", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "collector", b"collector", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "event_type", b"event_type", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "machine_id", b"machine_id", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "sensor", b"sensor", "source", b"source", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet", "wallet_balance", b"wallet_balance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event_data: _TypeAlias = _typing.Literal["system", "cpu", "cpu_core", "ram", "disk", "sensor", "network_interface", "process", "farmer", "farmer_harvester", "missed_challenge", "pool", "harvester", "harvester_plot", "plot_folder", "wallet", "full_node", "plotting_plot", "chia_notice", "source", "copier", "copy_target", "copy_job", "copy_command"]  # noqa: Y015
+    _WhichOneofReturnType_event_data: _TypeAlias = _typing.Literal["system", "cpu", "cpu_core", "ram", "disk", "sensor", "network_interface", "process", "farmer", "farmer_harvester", "missed_challenge", "pool", "harvester", "harvester_plot", "plot_folder", "wallet", "full_node", "plotting_plot", "chia_notice", "source", "wallet_balance", "collector", "copier", "copy_target", "copy_job", "copy_command"]  # noqa: Y015
     _WhichOneofArgType_event_data: _TypeAlias = _typing.Literal["event_data", b"event_data"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event_data) -> _WhichOneofReturnType_event_data | None: ...
 

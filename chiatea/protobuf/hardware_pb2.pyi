@@ -181,6 +181,8 @@ class Disk(_message.Message):
         """The system does not answer questions about it in time."""
         MOUNT_LOST: Disk._State.ValueType  # 3
         """It was mounted before and is not now."""
+        FAILING: Disk._State.ValueType  # 4
+        """It answers with an error: see `error`."""
 
     class State(_State, metaclass=_StateEnumTypeWrapper): ...
     UNKNOWN: Disk.State.ValueType  # 0
@@ -189,6 +191,8 @@ class Disk(_message.Message):
     """The system does not answer questions about it in time."""
     MOUNT_LOST: Disk.State.ValueType  # 3
     """It was mounted before and is not now."""
+    FAILING: Disk.State.ValueType  # 4
+    """It answers with an error: see `error`."""
 
     ID_FIELD_NUMBER: _builtins.int
     DEVICE_FIELD_NUMBER: _builtins.int
@@ -209,6 +213,10 @@ class Disk(_message.Message):
     HEALTH_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     SERIAL_NUMBER_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    POWER_ON_HOURS_FIELD_NUMBER: _builtins.int
+    N_REALLOCATED_SECTORS_FIELD_NUMBER: _builtins.int
+    N_PENDING_SECTORS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The mount point."""
     device: _builtins.str
@@ -232,6 +240,11 @@ class Disk(_message.Message):
     """What S.M.A.R.T. says where it may be asked."""
     model: _builtins.str
     serial_number: _builtins.str
+    error: _builtins.str
+    power_on_hours: _builtins.int
+    """From S.M.A.R.T."""
+    n_reallocated_sectors: _builtins.int
+    n_pending_sectors: _builtins.int
     def __init__(
         self,
         *,
@@ -254,13 +267,19 @@ class Disk(_message.Message):
         health: _builtins.str | None = ...,
         model: _builtins.str | None = ...,
         serial_number: _builtins.str | None = ...,
+        error: _builtins.str | None = ...,
+        power_on_hours: _builtins.int | None = ...,
+        n_reallocated_sectors: _builtins.int | None = ...,
+        n_pending_sectors: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_busy_percent", b"_busy_percent", "_free_bytes", b"_free_bytes", "_free_inodes", b"_free_inodes", "_health", b"_health", "_is_healthy", b"_is_healthy", "_model", b"_model", "_read_bytes_per_second", b"_read_bytes_per_second", "_serial_number", b"_serial_number", "_temperature_celsius", b"_temperature_celsius", "_total_bytes", b"_total_bytes", "_total_inodes", b"_total_inodes", "_used_bytes", b"_used_bytes", "_write_bytes_per_second", b"_write_bytes_per_second", "busy_percent", b"busy_percent", "free_bytes", b"free_bytes", "free_inodes", b"free_inodes", "health", b"health", "is_healthy", b"is_healthy", "model", b"model", "read_bytes_per_second", b"read_bytes_per_second", "serial_number", b"serial_number", "temperature_celsius", b"temperature_celsius", "total_bytes", b"total_bytes", "total_inodes", b"total_inodes", "used_bytes", b"used_bytes", "write_bytes_per_second", b"write_bytes_per_second"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_busy_percent", b"_busy_percent", "_error", b"_error", "_free_bytes", b"_free_bytes", "_free_inodes", b"_free_inodes", "_health", b"_health", "_is_healthy", b"_is_healthy", "_model", b"_model", "_n_pending_sectors", b"_n_pending_sectors", "_n_reallocated_sectors", b"_n_reallocated_sectors", "_power_on_hours", b"_power_on_hours", "_read_bytes_per_second", b"_read_bytes_per_second", "_serial_number", b"_serial_number", "_temperature_celsius", b"_temperature_celsius", "_total_bytes", b"_total_bytes", "_total_inodes", b"_total_inodes", "_used_bytes", b"_used_bytes", "_write_bytes_per_second", b"_write_bytes_per_second", "busy_percent", b"busy_percent", "error", b"error", "free_bytes", b"free_bytes", "free_inodes", b"free_inodes", "health", b"health", "is_healthy", b"is_healthy", "model", b"model", "n_pending_sectors", b"n_pending_sectors", "n_reallocated_sectors", b"n_reallocated_sectors", "power_on_hours", b"power_on_hours", "read_bytes_per_second", b"read_bytes_per_second", "serial_number", b"serial_number", "temperature_celsius", b"temperature_celsius", "total_bytes", b"total_bytes", "total_inodes", b"total_inodes", "used_bytes", b"used_bytes", "write_bytes_per_second", b"write_bytes_per_second"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_busy_percent", b"_busy_percent", "_free_bytes", b"_free_bytes", "_free_inodes", b"_free_inodes", "_health", b"_health", "_is_healthy", b"_is_healthy", "_model", b"_model", "_read_bytes_per_second", b"_read_bytes_per_second", "_serial_number", b"_serial_number", "_temperature_celsius", b"_temperature_celsius", "_total_bytes", b"_total_bytes", "_total_inodes", b"_total_inodes", "_used_bytes", b"_used_bytes", "_write_bytes_per_second", b"_write_bytes_per_second", "busy_percent", b"busy_percent", "device", b"device", "filesystem_type", b"filesystem_type", "free_bytes", b"free_bytes", "free_inodes", b"free_inodes", "health", b"health", "id", b"id", "is_healthy", b"is_healthy", "is_read_only", b"is_read_only", "model", b"model", "mount_options", b"mount_options", "read_bytes_per_second", b"read_bytes_per_second", "serial_number", b"serial_number", "state", b"state", "temperature_celsius", b"temperature_celsius", "total_bytes", b"total_bytes", "total_inodes", b"total_inodes", "used_bytes", b"used_bytes", "write_bytes_per_second", b"write_bytes_per_second"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_busy_percent", b"_busy_percent", "_error", b"_error", "_free_bytes", b"_free_bytes", "_free_inodes", b"_free_inodes", "_health", b"_health", "_is_healthy", b"_is_healthy", "_model", b"_model", "_n_pending_sectors", b"_n_pending_sectors", "_n_reallocated_sectors", b"_n_reallocated_sectors", "_power_on_hours", b"_power_on_hours", "_read_bytes_per_second", b"_read_bytes_per_second", "_serial_number", b"_serial_number", "_temperature_celsius", b"_temperature_celsius", "_total_bytes", b"_total_bytes", "_total_inodes", b"_total_inodes", "_used_bytes", b"_used_bytes", "_write_bytes_per_second", b"_write_bytes_per_second", "busy_percent", b"busy_percent", "device", b"device", "error", b"error", "filesystem_type", b"filesystem_type", "free_bytes", b"free_bytes", "free_inodes", b"free_inodes", "health", b"health", "id", b"id", "is_healthy", b"is_healthy", "is_read_only", b"is_read_only", "model", b"model", "mount_options", b"mount_options", "n_pending_sectors", b"n_pending_sectors", "n_reallocated_sectors", b"n_reallocated_sectors", "power_on_hours", b"power_on_hours", "read_bytes_per_second", b"read_bytes_per_second", "serial_number", b"serial_number", "state", b"state", "temperature_celsius", b"temperature_celsius", "total_bytes", b"total_bytes", "total_inodes", b"total_inodes", "used_bytes", b"used_bytes", "write_bytes_per_second", b"write_bytes_per_second"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__busy_percent: _TypeAlias = _typing.Literal["busy_percent"]  # noqa: Y015
     _WhichOneofArgType__busy_percent: _TypeAlias = _typing.Literal["_busy_percent", b"_busy_percent"]  # noqa: Y015
+    _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
+    _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
     _WhichOneofReturnType__free_bytes: _TypeAlias = _typing.Literal["free_bytes"]  # noqa: Y015
     _WhichOneofArgType__free_bytes: _TypeAlias = _typing.Literal["_free_bytes", b"_free_bytes"]  # noqa: Y015
     _WhichOneofReturnType__free_inodes: _TypeAlias = _typing.Literal["free_inodes"]  # noqa: Y015
@@ -271,6 +290,12 @@ class Disk(_message.Message):
     _WhichOneofArgType__is_healthy: _TypeAlias = _typing.Literal["_is_healthy", b"_is_healthy"]  # noqa: Y015
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
+    _WhichOneofReturnType__n_pending_sectors: _TypeAlias = _typing.Literal["n_pending_sectors"]  # noqa: Y015
+    _WhichOneofArgType__n_pending_sectors: _TypeAlias = _typing.Literal["_n_pending_sectors", b"_n_pending_sectors"]  # noqa: Y015
+    _WhichOneofReturnType__n_reallocated_sectors: _TypeAlias = _typing.Literal["n_reallocated_sectors"]  # noqa: Y015
+    _WhichOneofArgType__n_reallocated_sectors: _TypeAlias = _typing.Literal["_n_reallocated_sectors", b"_n_reallocated_sectors"]  # noqa: Y015
+    _WhichOneofReturnType__power_on_hours: _TypeAlias = _typing.Literal["power_on_hours"]  # noqa: Y015
+    _WhichOneofArgType__power_on_hours: _TypeAlias = _typing.Literal["_power_on_hours", b"_power_on_hours"]  # noqa: Y015
     _WhichOneofReturnType__read_bytes_per_second: _TypeAlias = _typing.Literal["read_bytes_per_second"]  # noqa: Y015
     _WhichOneofArgType__read_bytes_per_second: _TypeAlias = _typing.Literal["_read_bytes_per_second", b"_read_bytes_per_second"]  # noqa: Y015
     _WhichOneofReturnType__serial_number: _TypeAlias = _typing.Literal["serial_number"]  # noqa: Y015
@@ -288,6 +313,8 @@ class Disk(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__busy_percent) -> _WhichOneofReturnType__busy_percent | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__error) -> _WhichOneofReturnType__error | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__free_bytes) -> _WhichOneofReturnType__free_bytes | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__free_inodes) -> _WhichOneofReturnType__free_inodes | None: ...
@@ -297,6 +324,12 @@ class Disk(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__is_healthy) -> _WhichOneofReturnType__is_healthy | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__n_pending_sectors) -> _WhichOneofReturnType__n_pending_sectors | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__n_reallocated_sectors) -> _WhichOneofReturnType__n_reallocated_sectors | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__power_on_hours) -> _WhichOneofReturnType__power_on_hours | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__read_bytes_per_second) -> _WhichOneofReturnType__read_bytes_per_second | None: ...
     @_typing.overload
@@ -424,6 +457,7 @@ class System(_message.Message):
     CHIA_TEA_VERSION_FIELD_NUMBER: _builtins.int
     PYTHON_VERSION_FIELD_NUMBER: _builtins.int
     CLOCK_AHEAD_SECONDS_FIELD_NUMBER: _builtins.int
+    UTC_OFFSET_SECONDS_FIELD_NUMBER: _builtins.int
     hostname: _builtins.str
     operating_system: _builtins.str
     kernel: _builtins.str
@@ -432,6 +466,8 @@ class System(_message.Message):
     python_version: _builtins.str
     clock_ahead_seconds: _builtins.float
     """How far this machine's clock is ahead of the server's."""
+    utc_offset_seconds: _builtins.int
+    """The time zone of this machine, east of UTC: Chia's log has local times."""
     def __init__(
         self,
         *,
@@ -442,13 +478,19 @@ class System(_message.Message):
         chia_tea_version: _builtins.str = ...,
         python_version: _builtins.str = ...,
         clock_ahead_seconds: _builtins.float | None = ...,
+        utc_offset_seconds: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_seconds", b"_clock_ahead_seconds", "clock_ahead_seconds", b"clock_ahead_seconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_seconds", b"_clock_ahead_seconds", "_utc_offset_seconds", b"_utc_offset_seconds", "clock_ahead_seconds", b"clock_ahead_seconds", "utc_offset_seconds", b"utc_offset_seconds"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_seconds", b"_clock_ahead_seconds", "boot_time", b"boot_time", "chia_tea_version", b"chia_tea_version", "clock_ahead_seconds", b"clock_ahead_seconds", "hostname", b"hostname", "kernel", b"kernel", "operating_system", b"operating_system", "python_version", b"python_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_ahead_seconds", b"_clock_ahead_seconds", "_utc_offset_seconds", b"_utc_offset_seconds", "boot_time", b"boot_time", "chia_tea_version", b"chia_tea_version", "clock_ahead_seconds", b"clock_ahead_seconds", "hostname", b"hostname", "kernel", b"kernel", "operating_system", b"operating_system", "python_version", b"python_version", "utc_offset_seconds", b"utc_offset_seconds"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_ahead_seconds: _TypeAlias = _typing.Literal["clock_ahead_seconds"]  # noqa: Y015
     _WhichOneofArgType__clock_ahead_seconds: _TypeAlias = _typing.Literal["_clock_ahead_seconds", b"_clock_ahead_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__utc_offset_seconds: _TypeAlias = _typing.Literal["utc_offset_seconds"]  # noqa: Y015
+    _WhichOneofArgType__utc_offset_seconds: _TypeAlias = _typing.Literal["_utc_offset_seconds", b"_utc_offset_seconds"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_ahead_seconds) -> _WhichOneofReturnType__clock_ahead_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__utc_offset_seconds) -> _WhichOneofReturnType__utc_offset_seconds | None: ...
 
 Global___System: _TypeAlias = System  # noqa: Y015
