@@ -27,10 +27,14 @@ from chiatea.protobuf.chia_pb2 import Source
 from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.machine_state import Entry, MachineState
 
-__all__ = ["Watch"]
+__all__ = ["FACTS", "Watch"]
 
 log = logging.getLogger(__name__)
 
+FACTS: Final = frozenset(
+    {"harvester", "farmer", "farmer_harvester", "missed_challenge", "chia_notice", "full_node", "wallet"}
+)
+"""Topics that Chia's daemon tells of the moment something happens."""
 _FIRST_PATIENCE_SECONDS: Final = 10.0
 """The first look waits this long for every service's first answer, so that one look alone tells all."""
 _PATIENCE_SECONDS: Final = 0.5
@@ -59,7 +63,7 @@ class Watch:
         self._hardware = HardwareWatch(clock)
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
         self._daemon_health = SourceHealth("chia daemon", clock)
-        self._daemon = DaemonListener(lambda: self._place, self._take, self._daemon_health, clock)
+        self._daemon = DaemonListener(lambda: self._place, self._take_event, self._daemon_health, clock)
         self._harvester_rounds = HarvesterRounds(
             RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
         )
@@ -72,6 +76,8 @@ class Watch:
         self._services = [ServiceWatch(service_rounds, self._take, clock) for service_rounds in rounds]
         self._published: dict[str, dict[EntryId, Message]] = {}
         self._is_first = True
+        self.news = asyncio.Event()
+        """Set when Chia's daemon told something: `facts` may be others than before."""
 
     async def start(self, known: MachineState) -> None:
         """Goes on from what the server last held of this machine, and begins to listen to Chia's daemon."""
@@ -121,6 +127,12 @@ class Watch:
             await self._remember()
         return state
 
+    def facts(self) -> MachineState:
+        """What Chia told up to now: the topics of FACTS alone, without looking at anything."""
+        now = self._clock()
+        topics = self._watchdog.entries(now, self._hardware.running_kinds)
+        return self._state({name: entries for name, entries in topics.items() if name in FACTS}, now)
+
     async def close(self) -> None:
         """Stops all tasks, ends all connections, writes the memory."""
         await self._daemon.close()
@@ -135,6 +147,10 @@ class Watch:
 
     def _take(self, observation: Observation) -> None:
         self._watchdog.take(observation)
+
+    def _take_event(self, observation: Observation) -> None:
+        self._watchdog.take(observation)
+        self.news.set()
 
     def _n_plots_told(self) -> object:
         """What the log and the daemon say of the number of this machine's plots: the last lookup's and refresh's."""

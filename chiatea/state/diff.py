@@ -1,6 +1,6 @@
 """What changed between two states of one machine."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import NamedTuple
 
 from google.protobuf.message import Message
@@ -13,23 +13,29 @@ __all__ = ["Change", "diff"]
 
 
 class Change(NamedTuple):
-    """One entry that is new, different or gone. `message` is the entry as it is now, or as it last was."""
+    """One entry that is new, different or gone.
+
+    `message` is the entry as it is now, or as it last was; `before` as it was, where it is only different.
+    """
 
     topic: Topic
     entry_id: EntryId
     event_type: "EventType.ValueType"
     message: Message
+    before: Message | None = None
 
 
-def diff(old: MachineState, new: MachineState) -> Iterator[Change]:
-    """Every entry in which two states differ; applied to `old`, the changes make `new`."""
+def diff(old: MachineState, new: MachineState, topics: Container[str] = TOPICS) -> Iterator[Change]:
+    """Every entry of some topics in which two states differ; applied to `old`, the changes make `new`."""
     for topic in TOPICS.values():
+        if topic.name not in topics:
+            continue
         before, after = old.of(topic.name), new.of(topic.name)
         for identity, entry in after.items():
             held = before.get(identity)
             if held is None:
                 yield Change(topic, identity, ADD, entry.message)
             elif held.message is not entry.message and held.message != entry.message:
-                yield Change(topic, identity, UPDATE, entry.message)
+                yield Change(topic, identity, UPDATE, entry.message, held.message)
         for identity in before.keys() - after.keys():
             yield Change(topic, identity, DELETE, before[identity].message)

@@ -76,17 +76,29 @@ class MachineState:
         identity = topic.id_of(message)
         held = self.entries.get(topic.name)
         before = held.get(identity) if held else None
-        if event.event_type == DELETE:
-            if held is None or before is None:
-                return False
-            del held[identity]
-            if not held:
-                del self.entries[topic.name]
-            return True
-        if held is None:
-            held = self.entries[topic.name] = {}
-        held[identity] = Entry(message, event.timestamp)
+        if event.event_type == DELETE and before is None:
+            return False
+        self.hold(topic, identity, None if event.event_type == DELETE else Entry(message, event.timestamp))
         return True
+
+    def hold(self, topic: Topic, entry_id: EntryId, entry: Entry | None) -> None:
+        """Puts an entry in its place, or takes it away."""
+        held = self.entries.get(topic.name)
+        if entry is not None:
+            if held is None:
+                held = self.entries[topic.name] = {}
+            held[entry_id] = entry
+        elif held is not None and held.pop(entry_id, None) is not None and not held:
+            del self.entries[topic.name]
+
+    def share(self, other: "MachineState") -> None:
+        """Puts the messages of another state in the place of equal ones of this: one in memory instead of two."""
+        for name, held in self.entries.items():
+            theirs = other.of(name)
+            for identity, entry in held.items():
+                same = theirs.get(identity)
+                if same is not None and same.message is not entry.message and same.message == entry.message:
+                    held[identity] = Entry(same.message, entry.timestamp)
 
     def of(self, topic: str) -> dict[EntryId, Entry]:
         """All entries of a topic by id; empty where the machine has none."""
