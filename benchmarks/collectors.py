@@ -84,10 +84,11 @@ def main() -> None:
     parser.add_argument("--collectors", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=8.0)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
+    # One event loop for all: gRPC's own thread would call back a closed one.
+    with tempfile.TemporaryDirectory() as name, asyncio.Runner() as runner:
         for number, load in enumerate(LOADS):
             with running_server(Path(name) / str(number)) as running:
-                share = asyncio.run(share_of_a_core(running, load, options.collectors, options.seconds))
+                share = runner.run(share_of_a_core(running, load, options.collectors, options.seconds))
             print(f"{options.collectors} collectors {load.what}: {share:.1f} % of a core{load.goal}", flush=True)
 
 
