@@ -77,6 +77,7 @@ async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
     assert not {"farmer", "harvester", "full_node", "wallet", "harvester_plot"} & state.entries.keys()
     states = source_states(state)
     assert states.pop("hardware") == Source.OK
+    del states["plotter logs"]  # another test may run a plotter meanwhile
     assert states == dict.fromkeys(
         ["chia log", "chia daemon", "farmer rpc", "harvester rpc", "full node rpc", "wallet rpc"], Source.ABSENT
     )
