@@ -21,6 +21,7 @@ from chiatea.collector.sources.plotters.plot_observations import (
 __all__ = ["OpenPlot", "PlottingSide"]
 
 _MOST_OPEN: Final = 16
+_MOST_REMEMBERED: Final = 64
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class PlottingSide:
         """By id, oldest first."""
         self._durations = durations
         self._floor = floor
+        self._percents: dict[str, float] = {}
+        """What was told last of plots, the newest last: a log that is read again begins no plot anew."""
 
     def take(self, observation: PlotObservation) -> None:
         """Folds one fact in."""
@@ -96,7 +99,7 @@ class PlottingSide:
             # A plotter computes one plot after the other: one that is not computed by now never will be.
             self.plots = {plot_id: plot for plot_id, plot in self.plots.items() if plot.is_created}
             plot = OpenPlot(told.plot_id, told.kind, told.time, told.time, told)
-            plot.percent = min(100.0, max(0.0, self._floor(told.plot_id)))
+            plot.percent = min(100.0, max(0.0, self._floor(told.plot_id), self._percents.get(told.plot_id, 0.0)))
             self.plots[told.plot_id] = plot
             while len(self.plots) > _MOST_OPEN:
                 del self.plots[next(iter(self.plots))]
@@ -113,11 +116,18 @@ class PlottingSide:
         plot.elapsed_seconds = max(plot.elapsed_seconds, told.elapsed_seconds)
         plot.elapsed.setdefault(told.n_done, told.elapsed_seconds)
         plot.begun_time = min(plot.begun_time, told.time - told.elapsed_seconds)
-        plot.percent = max(plot.percent, 100.0 * plot.way(self._durations).shares[plot.n_done])
+        self._tell(plot, 100.0 * plot.way(self._durations).shares[plot.n_done])
+
+    def _tell(self, plot: OpenPlot, percent: float) -> None:
+        plot.percent = max(plot.percent, percent)
+        self._percents.pop(plot.plot_id, None)
+        self._percents[plot.plot_id] = plot.percent
+        if len(self._percents) > _MOST_REMEMBERED:
+            del self._percents[next(iter(self._percents))]
 
     def _created(self, plot: OpenPlot, told: PlotCreated) -> None:
         plot.is_created = True
-        plot.percent = 100.0
+        self._tell(plot, 100.0)
         plot.n_done = len(plot.kind.steps)
         plot.last_progress_time = max(plot.last_progress_time, told.time)
         if told.seconds is not None:
