@@ -147,7 +147,8 @@ class ChiaConfig(_Section):
     logfile_filepath: OptionalFilepath = None
     """Chia's log. Default: log/debug.log in Chia's folder."""
     plotter_logs: tuple[Filepath, ...] = Field(default=(), strict=False)
-    """Logs of plotters (madmax, gigahorse, bladebit, Chia's own), as paths with * and ? where there are many."""
+    """Logs of plotters (madmax, gigahorse, bladebit, Chia's own), as paths with *, ? and ** where there are many. The
+    log of a plotter that runs on this machine with its output to a file is found without that."""
     madmax_logfile: OptionalFilepath = None
     """One more of them, under the first chia-tea's name for it; "" where there is none."""
 
@@ -287,6 +288,11 @@ class Config(_Section):
     def chia_logfile_filepath(self) -> Path:
         """Chia's log."""
         return self.chia.logfile_filepath or self.chia_root / "log" / "debug.log"
+
+    @property
+    def plotter_logs(self) -> tuple[Path, ...]:
+        """The logs of plotters, some of them with * and ? in their paths."""
+        return (*self.chia.plotter_logs, *filter(None, [self.chia.madmax_logfile]))
 
     def as_yaml(self) -> str:
         """The configuration in force as YAML, defaults filled in."""

@@ -13,6 +13,7 @@ from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
 from chiatea.collector.observations import Observation
+from chiatea.collector.plotting_watch import PlottingWatch
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
@@ -62,6 +63,7 @@ class Watch:
         self._watchdog = Watchdog()
         self._hardware = HardwareWatch(clock)
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
+        self._plotting = PlottingWatch(config.plotter_logs, clock)
         self._daemon_health = SourceHealth("chia daemon", clock)
         self._daemon = DaemonListener(lambda: self._place, self._take_event, self._daemon_health, clock)
         self._harvester_rounds = HarvesterRounds(
@@ -87,6 +89,7 @@ class Watch:
         is_log_restored = self._log.restore(log_memory)
         self._hardware.disks.restore(info.disks)
         self._know_disks()
+        self._plotting.restore(mapping(memory.get("plotting")) if memory is not None else {}, info.plotting_plots)
         self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
         if info.harvester_plots:
             self._harvester_rounds.settle()
@@ -121,6 +124,7 @@ class Watch:
         self._know_disks()
         topics: dict[str, Mapping[Any, Message]] = dict(hardware)
         topics.update(self._watchdog.entries(self._clock(), self._hardware.running_kinds))
+        topics["plotting_plot"] = await self._plotting.look(now, self._hardware.processes)
         topics["source"] = self._sources()
         state = self._state(topics, self._clock())
         if self._memory_pace.is_due(now):
@@ -139,6 +143,7 @@ class Watch:
         await asyncio.gather(*(service.close() for service in self._services))
         await self._remember()
         self._log.close()
+        self._plotting.close()
 
     def _know_disks(self) -> None:
         disks = self._hardware.disks
@@ -178,7 +183,9 @@ class Watch:
             self._daemon_health,
             *(service.health for service in self._services),
         )
-        return {health.entry.id: health.aged() for health in healths}
+        # Plotters say nothing for as long as a step takes: their silence does not make them stale.
+        plotting = self._plotting.health.entry
+        return {**{health.entry.id: health.aged() for health in healths}, plotting.id: plotting}
 
     def _state(self, topics: Mapping[str, Mapping[Any, Message]], now: float) -> MachineState:
         state = MachineState()
@@ -205,7 +212,13 @@ class Watch:
         """Position and counters are taken at one moment, between two slices of the log."""
         if self._memory_question.is_unanswered:
             return
-        self._memory_text = memory_text({"log": self._log.as_json(), "watchdog": self._watchdog.as_json(self._clock())})
+        self._memory_text = memory_text(
+            {
+                "log": self._log.as_json(),
+                "watchdog": self._watchdog.as_json(self._clock()),
+                "plotting": self._plotting.as_json(),
+            }
+        )
         try:
             await self._memory_question.answer(_MEMORY_LIMIT_SECONDS)
             self._is_memory_failing = False
