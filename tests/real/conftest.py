@@ -1,4 +1,4 @@
-"""Tests against a real Chia: only where $CHIA_TEA_REAL_CHIA names a virtual environment with it, as in `make test-real`."""
+"""Tests against a real Chia, where $CHIA_TEA_REAL_CHIA names a virtual environment with it: `make test-real`."""
 
 import os
 import signal

@@ -195,7 +195,7 @@ class RealFarm:
     def _prepare(self) -> None:
         log = self.folder / "prepare.out"
         environment = chia_environment(self._chia, self.folder / "farm")
-        command = [self._chia / "bin" / "python", SCRIPT, "prepare", self.folder]
+        command: list[str | Path] = [self._chia / "bin" / "python", SCRIPT, "prepare", self.folder]
         assert self.processes.start(command, environment, log).wait(120) == 0, log.read_text()[-2000:]
 
     def start(self) -> None:
@@ -214,7 +214,7 @@ class RealFarm:
 
     def start_node(self) -> None:
         """Begins to send a signage point each 4 s."""
-        command = [self._chia / "bin" / "python", SCRIPT, "feed", self.farm.root, self._node_file]
+        command: list[str | Path] = [self._chia / "bin" / "python", SCRIPT, "feed", self.farm.root, self._node_file]
         self.processes.start(command, self.farm.environment, self.folder / "node.out")
         until(self.points, 30, "a signage point")
 

@@ -62,7 +62,7 @@ class Tea:
     def _start(self, command: str, machine: str, ready: str) -> subprocess.Popen[bytes]:
         self._n_started += 1
         log = self._folder / f"{self._n_started}-{command}-{machine}.log"
-        arguments = [COMMAND, command, "--config", self._config(machine)]
+        arguments: list[str | Path] = [COMMAND, command, "--config", self._config(machine)]
         process = self._processes.start(arguments, self._environment, log)
         until(lambda: ready in log.read_text() or process.poll() is not None, 30, f"{command} of {machine}")
         assert process.poll() is None, log.read_text()
@@ -98,12 +98,15 @@ class Tea:
         """The state of one of a machine's sources."""
         return next((entry["state"] for entry in self.machine(machine)["sources"] if entry["id"] == name), "")
 
+    def history(self, machine: str, topic: str) -> list[dict[str, Any]]:
+        """Every entry of a topic that a machine has told, oldest first."""
+        found = self.run("events", "--since", "1h", "--machine", machine, "--topic", topic, "--json")
+        return [event["entry"] for event in json.loads(found) if event["entry"]]
+
     def notices(self, machine: str, kind: str) -> list[dict[str, Any]]:
-        """The notices of one kind in the history of a machine."""
-        events = json.loads(
-            self.run("events", "--since", "1h", "--machine", machine, "--topic", "chia_notice", "--json")
-        )
-        return [event["entry"] for event in events if event["entry"] and event["entry"]["kind"] == kind]
+        """The notices of one kind that a machine has told: each once, however often it was told."""
+        told = {entry["id"]: entry for entry in self.history(machine, "chia_notice") if entry["kind"] == kind}
+        return list(told.values())
 
     def sql(self, statement: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = json.loads(self.run("db", "sql", "--json", statement))
