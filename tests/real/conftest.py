@@ -67,7 +67,7 @@ class Freeze:
 
     def _thaw(self) -> None:
         time.sleep(self.begin + 70.0 - time.time())
-        self._farm.until_after_a_point(3.0)
+        self._farm.until_after_a_point(1.7)
         self.end = time.time()
         self._farm.barn.signal("harvester", signal.SIGCONT)
 

@@ -69,8 +69,8 @@ def test_a_plot_without_our_key_and_a_copy_of_a_plot_are_told(farm: RealFarm, te
 
 def test_points_that_the_node_skipped_are_counted_apart(farm: RealFarm, tea: Tea) -> None:
     until(lambda: sum(point.n_skipped for point in farm.points()), 30, "skipped points")
-    until(lambda: tea.machine("farm")["farmer"]["n_skipped_signage_points"] == 3, 10, "three skipped points")
-    until(lambda: tea.machine("farm")["farmer"]["n_signage_points"] == len(farm.points()), 10, "all points")
+    until(lambda: tea.machine("farm")["farmer"]["n_skipped_signage_points"] == 3, 30, "three skipped points")
+    until(lambda: tea.machine("farm")["farmer"]["n_signage_points"] == len(farm.points()), 30, "all points")
     assert len(tea.notices("farm", "SKIPPED_SIGNAGE_POINTS")) == 1
 
 
@@ -113,16 +113,16 @@ def test_a_stopped_harvester_is_disconnected_and_owes_nothing_till_it_is_back(
     before = tea.machine("farm")["harvester"]
     farm.until_after_a_point(1.5)
     farm.farm.signal("harvester", signal.SIGTERM)
-    until(lambda: tea.harvester_of_farmer(node_id)["state"] == "DISCONNECTED", 15, "the disconnection")
-    until(lambda: not tea.machine("farm")["harvester"]["is_connected_to_farmer"], 15, "its own word of that")
-    until(lambda: tea.source("farm", "harvester rpc") != "OK", 15, "its RPC is away")
+    until(lambda: tea.harvester_of_farmer(node_id)["state"] == "DISCONNECTED", 30, "the disconnection")
+    until(lambda: not tea.machine("farm")["harvester"]["is_connected_to_farmer"], 30, "its own word of that")
+    until(lambda: tea.source("farm", "harvester rpc") != "OK", 30, "its RPC is away")
     assert tea.machine("farm")["farmer"]["n_harvesters"] == 1
     assert tea.machine("farm")["farmer"]["n_plots"] == 2
 
     farm.until_after_a_point(0.5)
     farm.farm.start("harvester")
     until(lambda: tea.harvester_of_farmer(node_id)["state"] == "ANSWERING", 60, "its return")
-    until(lambda: tea.machine("farm")["harvester"]["is_connected_to_farmer"], 15, "its own word of that")
+    until(lambda: tea.machine("farm")["harvester"]["is_connected_to_farmer"], 30, "its own word of that")
     until(lambda: has_chias_own_totals(farm, tea, "farm"), 30, "the totals after its return")
 
     def owes_what_it_answered() -> bool:
@@ -151,7 +151,7 @@ def test_a_frozen_harvester_misses_exactly_the_challenges_that_it_answers_after_
     assert all(begin < point.time < end for point in missed)
     assert len(missed) >= 10
 
-    until(lambda: tea.harvester_of_farmer(node_id)["n_challenges_late"] == len(missed), 10, "late answers")
+    until(lambda: tea.harvester_of_farmer(node_id)["n_challenges_late"] == len(missed), 30, "late answers")
     seen = tea.harvester_of_farmer(node_id)
     assert (seen["missed_challenges"], seen["n_timeouts"]) == (len(missed), 1)
     entries = [entry for entry in tea.machine("farm")["missed_challenges"] if entry["harvester_id"] == node_id]
@@ -170,7 +170,7 @@ def test_a_frozen_harvester_misses_exactly_the_challenges_that_it_answers_after_
 
 def test_every_proof_that_the_farmer_declared_is_counted(farm: RealFarm, tea: Tea) -> None:
     until(lambda: farm.n_proofs_declared() > 0, 60, "a proof")
-    until(lambda: tea.machine("farm")["farmer"]["n_proofs"] == farm.n_proofs_declared(), 10, "the farmer's proofs")
+    until(lambda: tea.machine("farm")["farmer"]["n_proofs"] == farm.n_proofs_declared(), 30, "the farmer's proofs")
 
 
 def has_counted_every_lookup_once(tea: Tea, machine: str, root: ChiaRoot) -> bool:
