@@ -22,6 +22,7 @@ _LIMIT_SECONDS: Final = 20.0
 """A disk at work answers within seconds; one that has to read a bad sector first takes longer."""
 _PATIENCE_SECONDS: Final = 3.0
 """How much longer than its limit a program may take to be killed."""
+_ADMINISTRATORS_PATH: Final = "/usr/local/sbin:/usr/sbin:/sbin"
 _MOST_BYTES: Final = 1 << 20
 _DENIED_HINT: Final = (
     "this user may not ask the disks: run the collector as root, or set hardware.smartctl to `sudo -n smartctl`"
@@ -68,13 +69,15 @@ class SmartWatch:
         disk = min(wanted, key=lambda disk: self._asked.get(disk, float("-inf")))
         if time - self._asked.get(disk, float("-inf")) < self._every_seconds:
             return
-        program = shutil.which(self._words[0])
+        # Ordinary users do not have it in their PATH everywhere.
+        program = shutil.which(self._words[0]) or shutil.which(self._words[0], path=_ADMINISTRATORS_PATH)
         if program is None:
             self._wait_until = time + self._every_seconds
             self.health.absent()
             return
         self.health.located(program)
         self._asked[disk] = time
+        self._words[0] = program
         self._task = asyncio.create_task(self._ask(disk, time), name=f"smart {disk}")
 
     async def close(self) -> None:
@@ -94,7 +97,7 @@ class SmartWatch:
         if report.is_denied:
             # Whom one disk refuses all others refuse too.
             self._wait_until = time + self._every_seconds
-            self.health.failed(_DENIED_HINT)
+            self._say_denied()
             return
         if not report.is_asleep:
             self.reports[disk] = report
@@ -103,6 +106,11 @@ class SmartWatch:
             self.health.succeeded(has_news=False)
         elif all(other.error is not None for other in self.reports.values()):
             self.health.failed(f"{disk}: {report.error}")
+
+    def _say_denied(self) -> None:
+        """Most who install smartmontools let root alone use it: that is no failing, once it worked it is."""
+        self.health.absent(_DENIED_HINT)
+        self.health.entry.error = _DENIED_HINT
 
     async def _report(self, disk: str) -> SmartReport:
         command = (*self._words, *ARGUMENTS, *self._types.get(disk, ()), f"/dev/{disk}")

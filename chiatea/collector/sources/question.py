@@ -38,7 +38,11 @@ class Question(Generic[T]):
         if self._future is None:
             return True
         await asyncio.wait((self._future,), timeout=limit_seconds)
-        return self._future.done()
+        if not self._future.done():
+            return False
+        # Where it is an error that nobody asks for any more, that is no news.
+        self._future.exception()
+        return True
 
     async def answer(self, limit_seconds: float) -> T:
         """Asks and waits; an answer that came after its time limit is given when next asked, and none is lost.

@@ -95,7 +95,7 @@ def _inputs_of(folder: Path, chip: str, ids: set[str]) -> list[_Input]:
     )
     inputs: list[_Input] = []
     for what, number in found:
-        sensor_id = f"{chip}/{printable(_text(folder / f'{what}{number}_label')) or number - 1}"
+        sensor_id = f"{chip}/{printable(_text(folder / f'{what}{number}_label')) or f'{what}{number}'}"
         while sensor_id in ids:
             sensor_id += "'"
         ids.add(sensor_id)
