@@ -86,6 +86,7 @@ class HardwareWatch:
             Pace(_STEADY_EVERY),
             Pace(_DISK_TEMPERATURES_EVERY),
         )
+        self._is_first = True
         self._errors: dict[str, str] = {}
         self._topics: dict[str, Mapping[Any, Message]] = {}
 
@@ -121,6 +122,10 @@ class HardwareWatch:
             self._look_at_what_is_quick(time)
         except _ERRORS as error:
             self._errors["quick"] = one_line(error)
+        if self._is_first:
+            # Rates are made from two looks: they are told by the second one.
+            self._is_first = False
+            self._disks_pace, self._steady_pace = Pace(_DISKS_EVERY), Pace(_STEADY_EVERY)
         if self._errors:
             self.health.failed("; ".join(self._errors.values()))
         else:
@@ -158,8 +163,7 @@ class HardwareWatch:
                 return
             self._disks_task = asyncio.create_task(self.disks.look(now, time, folders), name="disks")
             self._disks_asked = now
-        is_first = "disk" not in self._topics
-        await asyncio.wait({self._disks_task}, timeout=None if is_first else _PATIENCE_SECONDS)
+        await asyncio.wait({self._disks_task}, timeout=None if self._is_first else _PATIENCE_SECONDS)
         if not self._disks_task.done():
             return
         task, self._disks_task = self._disks_task, None

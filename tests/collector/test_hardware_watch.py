@@ -91,6 +91,17 @@ async def test_what_a_disk_did_is_found_again_by_the_time_of_it(clock: Clock) ->
     await watch.close()
 
 
+async def test_rates_are_told_by_the_second_look_however_soon_it_is(clock: Clock) -> None:
+    counters: dict[str, tuple[float, ...]] = {"sdx1": (0.0, 0.0, 0.0)}
+    watch = watch_of(clock, lambda _: SPACE, counters)
+    await watch.look(clock.now, ())
+    clock.now += 0.5
+    counters["sdx1"] = (1e6, 0.0, 100.0)
+    disk = (await disks_of(watch, clock))["/mnt/a"]
+    assert (disk.read_bytes_per_second, disk.busy_percent) == (2e6, 20.0)
+    await watch.close()
+
+
 async def test_a_restart_keeps_the_start_time_and_knows_lost_disks(
     clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
