@@ -11,7 +11,7 @@ def farm_of(**machines: list[Disk]) -> FarmState:
     return farm
 
 
-def disk(point: str, device: str, kind: str, total: int, free: int, state: "Disk.State.ValueType" = Disk.OK) -> Disk:
+def disk(point: str, device: str, kind: str, total: int, free: int, *, state: "Disk.State.ValueType" = Disk.OK) -> Disk:
     return Disk(
         id=point,
         device=device,
@@ -30,7 +30,7 @@ def test_a_disk_s_bytes_count_once_whatever_shows_them() -> None:
             disk("/mnt/a", "/dev/sda1", "ext4", 100, 40),
             disk("/mnt/b", "/dev/sdb1", "xfs", 100, 10),
             disk("/mnt/all", "/mnt/a:/mnt/b", "fuse.mergerfs", 200, 50),
-            disk("/mnt/lost", "/dev/sdc1", "ext4", 100, 10, Disk.MOUNT_LOST),
+            disk("/mnt/lost", "/dev/sdc1", "ext4", 100, 10, state=Disk.MOUNT_LOST),
             nas,
         ],
         b=[
