@@ -1,6 +1,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from chiatea.collector.watch import Watch
 from chiatea.config import Config
-from chiatea.protobuf.chia_pb2 import Farmer, Harvester, HarvesterViewedFromFarmer, Source
+from chiatea.protobuf.chia_pb2 import ChiaNotice, Farmer, Harvester, HarvesterViewedFromFarmer, Source
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.state.diff import diff
 from chiatea.state.machine_state import MachineState
@@ -234,3 +235,21 @@ async def test_a_log_of_megabytes_is_caught_up_within_few_looks(opened: Open, tm
             break
     assert watch._log.position.offset == (tmp_path / "chia/log/debug.log").stat().st_size
     assert harvester_of(state).n_plots == 5
+
+
+async def test_a_slow_lookup_read_late_stands_beside_what_its_disk_did_then(
+    opened: Open, tmp_path: Path, clock: Clock
+) -> None:
+    watch = await opened()
+    await watch.look()
+    for age, busy, read in ((60.0, 5.0, 1e3), (55.0, 99.0, 2e8), (50.0, 4.0, 1e3)):
+        disk = Disk(id="/", busy_percent=busy, read_bytes_per_second=read)
+        watch._hardware.history.add(clock.now - age, {"/": disk})
+    at = datetime.fromtimestamp(clock.now - 54).isoformat(timespec="milliseconds")  # noqa: DTZ006 - as Chia logs
+    start = f"{at} 2.7.5 harvester chia.harvester.harvester: WARNING "
+    warning = f"Looking up qualities on {tmp_path}/a.plot took: 9.5. This should be below 8 seconds to minimize risk"
+    put_log(tmp_path, [f"{start} {warning} of losing rewards.\n"])
+    notices = [entry.message for entry in (await watch.look()).of("chia_notice").values()]
+    assert [(notice.disk_id, notice.disk_busy_percent) for notice in notices if isinstance(notice, ChiaNotice)] == [
+        ("/", 99.0)
+    ]

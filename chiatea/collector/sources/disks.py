@@ -72,7 +72,8 @@ class Disks:
         self._rates: Rates[str] = Rates()
         self._counted: set[str] = set()
         """Devices that the system counted once."""
-        self._mounts: list[Mount] = []
+        self._table: list[Mount] = []
+        self._is_choice_wrong = False
         self._chosen: list[Mount] = []
         self._folders: frozenset[str] = frozenset()
         self._no_folders: set[str] = set()
@@ -108,7 +109,7 @@ class Disks:
             answer = answers[mount.mount_point]
             if isinstance(answer, Space) and not answer.is_folder:
                 self._no_folders.add(mount.mount_point)
-                self._mounts = []
+                self._is_choice_wrong = True
                 continue
             parts = self._devices.parts_of(mount.device, mount.filesystem_type)
             disk = self._described(mount, disks)
@@ -120,23 +121,24 @@ class Disks:
             hardware[disk.id] = devices = self._devices.disks_of(parts)
             if len(devices) == 1 and (model := self._devices.model_of(devices[0])):
                 disk.model = model
-        for mount_point in lost_mounts(self._disks, disks.keys(), {printable(folder) for folder in folders}):
+        mounted = disks.keys() | {printable(mount.mount_point) for mount in self._table}
+        for mount_point in lost_mounts(self._disks, mounted, {printable(folder) for folder in folders}):
             disks[mount_point] = _lost(self._disks[mount_point], now)
         self._disks, self._hardware = disks, hardware
         return disks
 
     def _choose(self, folders: Collection[str]) -> list[Mount]:
         mounts, all_folders = self._read_mounts(), frozenset(folders)
-        if mounts == self._mounts and all_folders == self._folders:
+        if mounts == self._table and all_folders == self._folders and not self._is_choice_wrong:
             return self._chosen
-        if mounts != self._mounts:
+        if mounts != self._table:
             self._devices.forget()
         points = {mount.mount_point for mount in mounts}
         self._no_folders &= points
         known = {point for point in points if printable(point) in self._disks}
         with_plots = {point for point in points if any(is_under(folder, point) for folder in all_folders)}
         preferred = (known & with_plots, with_plots, known)
-        self._mounts, self._folders = mounts, all_folders
+        self._table, self._folders, self._is_choice_wrong = mounts, all_folders, False
         self._chosen = disks_among(mounts, self._no_folders, preferred)
         return self._chosen
 

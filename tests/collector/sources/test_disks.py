@@ -237,6 +237,13 @@ async def test_the_mount_with_plots_is_the_disk_and_stays_it() -> None:
     assert list(await machine.look(2.0)) == ["/plots"]
 
 
+async def test_what_is_mounted_twice_and_shown_once_is_not_lost() -> None:
+    machine = Machine(mount("/dev/sda1", "/data"), mount("/dev/sda1", "/plots"))
+    await machine.look(0.0)
+    looked = await machine.look(1.0, "/plots/one", "/data/two")
+    assert [disk.state for disk in looked.values()] == [Disk.OK]
+
+
 async def test_a_lost_disk_says_since_when_and_two_unreadable_names_stay_apart() -> None:
     machine = Machine(mount("/dev/sda1", "/mnt/\udcff"), mount("/dev/sdb1", "/mnt/\udcfe"))
     assert sorted(await machine.look(0.0)) == ["/mnt/\ufffd", "/mnt/\ufffd (/dev/sdb1)"]
