@@ -19,7 +19,8 @@ import psutil
 
 from chiatea.collector.hardware_watch import HardwareWatch
 from chiatea.collector.sources.block_devices import BlockDevices
-from chiatea.collector.sources.disks import Disks, read_counters, read_mounts
+from chiatea.collector.sources.disk_tables import read_counters, read_mounts
+from chiatea.collector.sources.disks import Disks
 from chiatea.collector.sources.mounts import Mount
 from chiatea.collector.sources.sensors import Sensors
 from chiatea.collector.sources.spaces import space_of

@@ -1,55 +1,22 @@
 """Disks: space, rates, and those that hang, fail or are lost."""
 
 import datetime as dt
-import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 from typing import Final
 
-import psutil
-
-from chiatea.collector.sources.block_devices import BlockDevices, Counters, parse_diskstats
-from chiatea.collector.sources.mounts import Mount, disks_among, is_under, lost_mounts, parse_mounts
+from chiatea.collector.sources.block_devices import BlockDevices, Counters
+from chiatea.collector.sources.disk_tables import read_counters, read_mounts
+from chiatea.collector.sources.mounts import Mount, disks_among, is_under, lost_mounts
 from chiatea.collector.sources.question import UnansweredError
 from chiatea.collector.sources.rates import Rates, three_digits
 from chiatea.collector.sources.spaces import Answer, Space, Spaces, space_of
 from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Disk
 
-__all__ = ["Disks", "read_counters", "read_mounts"]
+__all__ = ["Disks"]
 
 _LIMIT_SECONDS: Final = 1.5
 _SPACE: Final = ("total_bytes", "used_bytes", "free_bytes", "total_inodes", "free_inodes")
-
-
-def read_mounts() -> list[Mount]:
-    """The system's table of mounts."""
-    if sys.platform != "linux":
-        return [Mount(p.device, p.mountpoint, p.fstype, p.opts) for p in psutil.disk_partitions(all=False)]
-    # Not psutil's: it opens every device's path to see whether it is a link.
-    return parse_mounts(Path("/proc/self/mounts").read_bytes())
-
-
-def read_counters() -> dict[str, Counters]:
-    """Bytes read, bytes written and milliseconds busy, by device; only what this system counts."""
-    if sys.platform != "linux":
-        return _counted_by_psutil()
-    try:
-        return parse_diskstats(Path("/proc/diskstats").read_bytes())
-    except OSError:
-        return {}
-
-
-def _counted_by_psutil() -> dict[str, Counters]:
-    try:
-        counters = psutil.disk_io_counters(perdisk=True)
-    except (OSError, RuntimeError, NotImplementedError):
-        return {}
-    told: dict[str, Counters] = {}
-    for name, counter in (counters or {}).items():
-        busy = getattr(counter, "busy_time", None)
-        told[name] = (counter.read_bytes, counter.write_bytes, *([] if busy is None else [busy]))
-    return told
 
 
 class Disks:

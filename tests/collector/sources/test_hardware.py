@@ -5,7 +5,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chiatea.collector.sources.disks import read_counters
+from chiatea.collector.sources.disk_tables import read_counters
 from chiatea.collector.sources.hardware import CpuWatch, NetworkWatch, busy_percent, look_at_ram, look_at_system
 from chiatea.collector.sources.rates import Rates
 from chiatea.collector.sources.sensors import Sensors
