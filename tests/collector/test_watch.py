@@ -30,9 +30,7 @@ def config_of(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-async def opened(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Open]:
-    # A Chia that runs on the tests' machine is not this one.
-    monkeypatch.setattr(psutil, "pids", list)
+async def opened(tmp_path: Path, clock: Clock) -> AsyncIterator[Open]:
     watches: list[Watch] = []
 
     async def open_one(known: MachineState | None = None) -> Watch:
@@ -73,8 +71,10 @@ def lines(data_folder: Path) -> list[str]:
 
 
 async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
-    opened: Open, clock: Clock, caplog: pytest.LogCaptureFixture
+    opened: Open, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A Chia that runs on the tests' machine is not the one asked for.
+    monkeypatch.setattr(psutil, "pids", list)
     watch = await opened()
     state = await watch.look()
     assert {"system", "cpu", "ram", "disk", "source"} <= state.entries.keys()
