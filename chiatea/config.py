@@ -7,6 +7,7 @@ configuration, and no file at all is one too.
 import difflib
 import math
 import os
+import shlex
 import socket
 import textwrap
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from pydantic import (
     PrivateAttr,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
@@ -34,6 +36,7 @@ from chiatea.units import exact_bytes, format_duration, parse_bytes, parse_durat
 __all__ = [
     "DEFAULT_FILEPATH",
     "Config",
+    "HardwareConfig",
     "check_folders",
     "default_filepath",
     "example",
@@ -153,6 +156,25 @@ class ChiaConfig(_Section):
     """One more of them, under the first chia-tea's name for it; "" where there is none."""
 
 
+class HardwareConfig(_Section):
+    """What is asked of this machine beside what every system tells."""
+
+    smartctl: str = "smartctl"
+    """The command that asks disks for their health (smartmontools 7 or newer), with words before it where it takes
+    some, as `sudo -n smartctl`; "" asks none. A disk that sleeps is not woken."""
+    smart_every: Seconds = Field(default=600.0, ge=60, le=7 * 86400)
+    """How often each disk is asked for its health."""
+
+    @field_validator("smartctl")
+    @classmethod
+    def _is_a_command(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError:
+            raise ValueError(f"is no command: a quotation mark of {value!r} has no other end") from None
+        return value
+
+
 class CopyConfig(_Section):
     """Which plots are moved, and where to."""
 
@@ -259,6 +281,7 @@ class Config(_Section):
     machine: MachineConfig = _section()
     logging: LoggingConfig = _section()
     chia: ChiaConfig = _section()
+    hardware: HardwareConfig = _section()
     copy_: CopyConfig = Field(default_factory=dict, alias="copy")  # type: ignore[assignment]
     monitoring: MonitoringConfig = _section()
 

@@ -60,8 +60,8 @@ class Watch:
         self._is_memory_failing = False
         self._place_reader = ChiaPlaceReader(config.chia_root)
         self._place: ChiaPlace | None = None
-        self._watchdog = Watchdog()
-        self._hardware = HardwareWatch(clock)
+        self._hardware = HardwareWatch(clock, config.hardware)
+        self._watchdog = Watchdog(self._hardware.history.at)
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
         self._plotting = PlottingWatch(config.plotter_logs, clock)
         self._daemon_health = SourceHealth("chia daemon", clock)
@@ -87,7 +87,7 @@ class Watch:
         info = known.as_computer_info()
         log_memory = mapping(memory.get("log")) if memory is not None else {}
         is_log_restored = self._log.restore(log_memory)
-        self._hardware.disks.restore(info.disks)
+        self._hardware.restore(info)
         self._know_disks()
         self._plotting.restore(mapping(memory.get("plotting")) if memory is not None else {}, info.plotting_plots)
         self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
@@ -139,16 +139,14 @@ class Watch:
 
     async def close(self) -> None:
         """Stops all tasks, ends all connections, writes the memory."""
-        await self._daemon.close()
+        await asyncio.gather(self._daemon.close(), self._hardware.close())
         await asyncio.gather(*(service.close() for service in self._services))
         await self._remember()
         self._log.close()
         self._plotting.close()
 
     def _know_disks(self) -> None:
-        disks = self._hardware.disks
-        self._watchdog.mount_points = disks.mount_points
-        self._watchdog.disks, self._watchdog.disks_time = disks.newest, disks.time
+        self._watchdog.mount_points = self._hardware.disks.mount_points
 
     def _take(self, observation: Observation) -> None:
         self._watchdog.take(observation)
@@ -178,7 +176,7 @@ class Watch:
             for health in (self._daemon_health, *(service.health for service in self._services)):
                 health.failed(error)
         healths = (
-            self._hardware.health,
+            *self._hardware.healths,
             self._log.health,
             self._daemon_health,
             *(service.health for service in self._services),

@@ -49,7 +49,6 @@ __all__ = ["RUNNING_SECONDS", "Watchdog"]
 RUNNING_SECONDS: Final = 75.0
 """A service that gave a sign of life this lately is running: eight signage points of silence are too many."""
 _FARMER_KIND: Final = 3
-_DISK_KNOWN_SECONDS: Final = 20.0
 _KINDS: Final = {
     "farmer": Process.FARMER,
     "harvester": Process.HARVESTER,
@@ -61,14 +60,11 @@ _KINDS: Final = {
 class Watchdog:
     """One machine's Chia."""
 
-    def __init__(self) -> None:
-        """Nothing was told yet."""
+    def __init__(self, disk_at: Callable[[str | None, float], Disk | None] = lambda _disk_id, _time: None) -> None:
+        """Nothing was told yet. `disk_at` gives what a disk did at about a time."""
         self.notices = Notices()
         self.mount_points: Sequence[str] = ()
-        self.disks: Mapping[str, Disk] = {}
-        self.disks_time = float("-inf")
-        """When `disks` was looked at."""
-        self.harvester = HarvesterSide(self.notices, self.disk_of, self.disk_at)
+        self.harvester = HarvesterSide(self.notices, self.disk_of, disk_at)
         self.farmer = FarmerSide(self.notices)
         self.node = NodeSide(self.notices)
         self._last_sign: dict[str, float] = {}
@@ -105,10 +101,6 @@ class Watchdog:
     def disk_of(self, filepath: str) -> str | None:
         """The id of the disk that a path is on."""
         return disk_id_of(filepath, self.mount_points)
-
-    def disk_at(self, disk_id: str | None, time: float) -> Disk | None:
-        """The disk as it was at about that time; None where that is not known any more."""
-        return self.disks.get(disk_id or "") if abs(time - self.disks_time) <= _DISK_KNOWN_SECONDS else None
 
     def take(self, observation: Observation) -> None:
         """Folds one observation in."""

@@ -5,14 +5,16 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from chiatea.collector.watch import Watch
 from chiatea.config import Config
-from chiatea.protobuf.chia_pb2 import Farmer, Harvester, HarvesterViewedFromFarmer, PlotInProgress, Source
+from chiatea.protobuf.chia_pb2 import ChiaNotice, Farmer, Harvester, HarvesterViewedFromFarmer, PlotInProgress, Source
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.state.diff import diff
 from chiatea.state.machine_state import MachineState
@@ -77,8 +79,10 @@ def lines(data_folder: Path) -> list[str]:
 
 
 async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
-    opened: Open, clock: Clock, caplog: pytest.LogCaptureFixture
+    opened: Open, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A Chia that runs on the tests' machine is not the one asked for.
+    monkeypatch.setattr(psutil, "pids", list)
     watch = await opened()
     state = await watch.look()
     assert {"system", "cpu", "ram", "disk", "source"} <= state.entries.keys()
@@ -86,6 +90,7 @@ async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
     states = source_states(state)
     assert states.pop("hardware") == Source.OK
     del states["plotter logs"]  # another test may run a plotter meanwhile
+    del states["smart"]  # as this machine has disks that may be asked
     assert states == dict.fromkeys(
         ["chia log", "chia daemon", "farmer rpc", "harvester rpc", "full node rpc", "wallet rpc"], Source.ABSENT
     )
@@ -94,8 +99,10 @@ async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
 
 
 async def test_entries_that_did_not_change_are_the_same_messages(
-    opened: Open, tmp_path: Path, lines: list[str]
+    opened: Open, tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A Chia that runs on the tests' machine changes all the time.
+    monkeypatch.setattr(psutil, "pids", list)
     put_log(tmp_path, lines)
     watch = await opened()
     first, second = await watch.look(), await watch.look()
@@ -295,3 +302,21 @@ async def test_a_plotter_that_is_killed_takes_its_plot_with_it(
         await plotter.communicate()
     clock.now += 6
     assert ours not in plots_of(await watch.look())
+
+
+async def test_a_slow_lookup_read_late_stands_beside_what_its_disk_did_then(
+    opened: Open, tmp_path: Path, clock: Clock
+) -> None:
+    watch = await opened()
+    await watch.look()
+    for age, busy, read in ((60.0, 5.0, 1e3), (55.0, 99.0, 2e8), (50.0, 4.0, 1e3)):
+        disk = Disk(id="/", busy_percent=busy, read_bytes_per_second=read)
+        watch._hardware.history.add(clock.now - age, {"/": disk})
+    at = datetime.fromtimestamp(clock.now - 54).isoformat(timespec="milliseconds")  # noqa: DTZ006 - as Chia logs
+    start = f"{at} 2.7.5 harvester chia.harvester.harvester: WARNING "
+    warning = f"Looking up qualities on {tmp_path}/a.plot took: 9.5. This should be below 8 seconds to minimize risk"
+    put_log(tmp_path, [f"{start} {warning} of losing rewards.\n"])
+    notices = [entry.message for entry in (await watch.look()).of("chia_notice").values()]
+    assert [(notice.disk_id, notice.disk_busy_percent) for notice in notices if isinstance(notice, ChiaNotice)] == [
+        ("/", 99.0)
+    ]
