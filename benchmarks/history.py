@@ -19,8 +19,9 @@ from benchmarks.pipeline import usual_mix
 from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.protobuf.monitoring_service_pb2 import QueryEventsRequest
-from chiatea.server.database.database import Database, batch_of
+from chiatea.server.database.database import Database
 from chiatea.server.database.history import History
+from chiatea.server.storage import batch_of
 
 N_MACHINES: Final = 100
 BATCH_EVENTS: Final = 16
