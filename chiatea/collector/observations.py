@@ -56,11 +56,12 @@ class Lookup(Observation):
     proofs: int
     seconds: float
     n_plots: int
+    v2_qualities: int = 0
 
     @property
-    def key(self) -> tuple[str, str, int, int]:
+    def key(self) -> str:
         """What all sources tell alike of one lookup: the log has ten letters of the hash and five decimals."""
-        return (self.challenge_prefix[:10], f"{self.seconds:.5f}", self.eligible_plots, self.proofs)
+        return f"{self.challenge_prefix[:10]}/{self.seconds:.5f}/{self.eligible_plots}/{self.proofs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class SignagePointSent(Observation):
 
 @dataclass(frozen=True, slots=True)
 class AnswerGiven(Observation):
-    """A harvester answered its farmer."""
+    """A harvester answered its farmer. `node_id` is "" where that does not say who, as in older Chia."""
 
     node_id: str
     challenge_hash: str
@@ -172,7 +173,10 @@ class AnswerGiven(Observation):
 
 @dataclass(frozen=True, slots=True)
 class HarvestersListed(Observation):
-    """Harvesters as the farmer describes them; `is_all`: these and no others."""
+    """Harvesters as the farmer describes them; `is_all`: these and no others.
+
+    Of an answer to a question of ours, `time` is when it was asked: what an event said since is newer.
+    """
 
     harvesters: tuple[HarvesterViewedFromFarmer, ...]
     is_all: bool
@@ -198,7 +202,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionsTold(Observation):
-    """All peers of a service."""
+    """All peers of a service. `time` is as in HarvestersListed."""
 
     service: str
     connections: tuple[Connection, ...]
@@ -206,14 +210,21 @@ class ConnectionsTold(Observation):
 
 @dataclass(frozen=True, slots=True)
 class ProofFound(Observation):
-    """The farmer has a proof that may win a block."""
+    """The farmer has a proof that may win a block. `key` tells it apart from others."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class PartialTold(Observation):
-    """The farmer sent a partial to its pool; or could not, or the pool refused it."""
+    """The farmer sent a partial to its pool; or could not, or the pool refused it.
+
+    Partials have no name: `key` is what was told of it, `source` who told it.
+    """
 
     is_accepted: bool
+    key: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,4 +250,7 @@ class WalletTold(Observation):
 
 @dataclass(frozen=True, slots=True)
 class WatchingGap(Observation):
-    """We did not listen to the daemon for a while: what was under way cannot be judged."""
+    """We did not listen to the daemon for a while, or did not run, or the clock was set.
+
+    What was under way cannot be judged. `time` is the clock's from here on.
+    """

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
-from chiatea.collector.observations import Observation
+from chiatea.collector.observations import Observation, WatchingGap
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
@@ -82,6 +82,7 @@ class Watch:
         self._hardware.disks.restore(info.disks)
         self._know_disks()
         self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
+        self._watchdog.take(WatchingGap(self._clock()))
         if info.harvester_plots:
             self._harvester_rounds.settle()
         if not is_log_restored:
@@ -114,6 +115,7 @@ class Watch:
         self._is_first = False
         self._know_disks()
         topics: dict[str, Mapping[Any, Message]] = dict(hardware)
+        self._daemon.notice_gap()
         topics.update(self._watchdog.entries(self._clock(), self._hardware.running_kinds))
         topics["source"] = self._sources()
         state = self._state(topics, self._clock())
@@ -134,6 +136,8 @@ class Watch:
         self._watchdog.disks, self._watchdog.disks_time = disks.newest, disks.time
 
     def _take(self, observation: Observation) -> None:
+        if not isinstance(observation, WatchingGap):
+            self._daemon.notice_gap()
         self._watchdog.take(observation)
 
     def _n_plots_told(self) -> object:

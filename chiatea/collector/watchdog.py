@@ -38,6 +38,7 @@ from chiatea.collector.observations import (
     WatchingGap,
 )
 from chiatea.collector.plots import disk_id_of, folder_totals
+from chiatea.collector.skipped_points import SkippedPoints
 from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.protobuf.chia_pb2 import HarvesterPlot, Process
 from chiatea.protobuf.computer_info_pb2 import ComputerInfo
@@ -69,8 +70,9 @@ class Watchdog:
         self.disks_time = float("-inf")
         """When `disks` was looked at."""
         self.harvester = HarvesterSide(self.notices, self.disk_of, self.disk_at)
-        self.farmer = FarmerSide(self.notices)
-        self.node = NodeSide(self.notices)
+        self._skipped = SkippedPoints(self.notices)
+        self.farmer = FarmerSide(self.notices, self._skipped)
+        self.node = NodeSide(self.notices, self._skipped)
         self._last_sign: dict[str, float] = {}
         self._stopped: dict[str, float] = {}
         self._folders_key: object = None
@@ -99,7 +101,7 @@ class Watchdog:
             SlowPlot: harvester.slow_plot,
             VersionTold: self._version_told,
             WalletTold: node.wallet_told,
-            WatchingGap: lambda _: farmer.not_watched(),
+            WatchingGap: self._not_watched,
         }
 
     def disk_of(self, filepath: str) -> str | None:
@@ -119,7 +121,6 @@ class Watchdog:
 
     def _looked_up(self, lookup: Lookup) -> None:
         self.harvester.looked_up(lookup)
-        self.harvester.draft.is_connected_to_farmer = True
         self._sign_of_life("harvester", lookup.time)
 
     def _point_sent(self, told: SignagePointSent) -> None:
@@ -128,7 +129,7 @@ class Watchdog:
 
     def _farmer_connected(self, told: FarmerConnected) -> None:
         self.harvester.is_seen = True
-        self.harvester.draft.is_connected_to_farmer = True
+        self.harvester.link_told(told.time, is_connected=True)
         self._sign_of_life("harvester", told.time)
 
     def _peer_lost(self, lost: PeerLost) -> None:
@@ -142,10 +143,18 @@ class Watchdog:
             self.farmer.connections_told(told)
         elif told.service == "harvester":
             is_connected = any(peer.kind == _FARMER_KIND for peer in told.connections)
-            self.harvester.draft.is_connected_to_farmer = is_connected
+            self.harvester.link_told(told.time, is_connected=is_connected)
+            self.harvester.rpc_answered(told.time)
 
     def _stopping(self, told: ServiceStopping) -> None:
         self._stopped[told.service] = max(told.time, self._stopped.get(told.service, told.time))
+
+    def _not_watched(self, told: WatchingGap) -> None:
+        self.farmer.not_watched(told.time)
+        self.harvester.clock_is(told.time)
+        for times in (self._last_sign, self._stopped):
+            for service, time in times.items():
+                times[service] = min(time, told.time)
 
     def _version_told(self, told: VersionTold) -> None:
         self._sign_of_life(told.service, told.time)
@@ -199,10 +208,9 @@ class Watchdog:
                 )
             }
         if self.harvester.is_seen:
-            topics["harvester"] = {"": self.harvester.entry(is_running=running["harvester"])}
+            topics["harvester"] = {"": self.harvester.entry(now, is_running=running["harvester"])}
         if self.node.is_full_node_seen:
-            node.is_running = running["full_node"]
-            topics["full_node"] = {"": node}
+            topics["full_node"] = {"": self.node.full_node_entry(is_running=running["full_node"])}
         if self.node.is_wallet_seen:
             wallet.is_running = running["wallet"]
             topics["wallet"] = {"": wallet}
@@ -241,6 +249,13 @@ class Watchdog:
             farmer_info.farmer if farmer_info.HasField("farmer") else None,
             farmer_info.farmer_harvesters,
             farmer_info.missed_challenges,
+            known.pools,
+            mapping(memory.get("farmer")) if memory is not None else {},
+        )
+        self._skipped.restore(
+            max(info.farmer.n_skipped_signage_points, info.full_node.n_skipped_signage_points),
+            info.farmer.last_skipped_time if info.farmer.HasField("last_skipped_time") else None,
+            memory.get("skipped") if memory is not None else None,
         )
         last_point = [*items(memory.get("last_point"))] if memory is not None else []
         time, index = (number(last_point[0]), integer(last_point[1])) if len(last_point) == 2 else (None, None)
@@ -272,6 +287,8 @@ class Watchdog:
         return {
             "entries": base64.b64encode(info.SerializeToString(deterministic=True)).decode(),
             "harvester": self.harvester.as_json(),
+            "farmer": self.farmer.as_json(),
+            "skipped": self._skipped.as_json(),
             "last_point": self.node.last_point,
             "last_sign": dict(self._last_sign),
             "stopped": dict(self._stopped),

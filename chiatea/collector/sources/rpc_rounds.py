@@ -104,12 +104,13 @@ class FarmerRounds(Rounds):
 
     async def ask_due(self, place: ChiaPlace) -> list[Observation]:
         """Harvesters and connections each time, pools now and then."""
+        # An event that comes while an answer is under way is newer than the answer.
+        asked_time = self.clock()
         harvesters = harvesters_of(await self.client.ask(place, "get_harvesters_summary"))
+        told: list[Observation] = [HarvestersListed(asked_time, harvesters, is_all=True)]
+        asked_time = self.clock()
         connections = await self.client.ask(place, "get_connections")
-        told: list[Observation] = [
-            HarvestersListed(self.clock(), harvesters, is_all=True),
-            connections_of(connections, "farmer", self.clock()),
-        ]
+        told.append(connections_of(connections, "farmer", asked_time))
         if self.is_due("get_pool_state", _POOLS_EVERY):
             pools = await self.asked_if_it_can(self.client.ask(place, "get_pool_state"))
             told.append(PoolsTold(self.clock(), pools_of(pools)))

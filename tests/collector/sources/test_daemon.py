@@ -37,9 +37,7 @@ def kinds(messages: Messages, name: str) -> dict[str, int]:
     return counts
 
 
-def test_of_both_registrations_each_fact_is_heard_once(
-    metrics_messages: Messages, wallet_ui_messages: Messages
-) -> None:
+def test_each_registration_tells_what_it_gets(metrics_messages: Messages, wallet_ui_messages: Messages) -> None:
     assert kinds(metrics_messages, "metrics") == {
         "SignagePointSent": 60,
         "AnswerGiven": 113,
@@ -48,7 +46,14 @@ def test_of_both_registrations_each_fact_is_heard_once(
         "HarvestersListed": 9,
         "HarvesterRemoved": 1,
     }
-    assert kinds(wallet_ui_messages, "wallet_ui") == {"ConnectionsTold": 10}
+    assert kinds(wallet_ui_messages, "wallet_ui") == {
+        "SignagePointSent": 59,
+        "AnswerGiven": 111,
+        "Lookup": 59,
+        "HarvestersListed": 9,
+        "HarvesterRemoved": 1,
+        "ConnectionsTold": 10,
+    }
 
 
 def test_hashes_come_without_0x_and_times_in_seconds(metrics_messages: Messages) -> None:
@@ -61,11 +66,24 @@ def test_hashes_come_without_0x_and_times_in_seconds(metrics_messages: Messages)
     assert (answer.seconds, lookup.seconds, lookup.challenge_prefix) == (0.013871, 0.01387, "a3648d6003")
 
 
-def test_partials_are_told_by_the_registration_that_gets_them() -> None:
-    sent = {"origin": "chia_farmer", "command": "submitted_partial", "data": {}}
+def test_partials_say_who_told_them_as_they_have_no_name() -> None:
+    data = {"launcher_id": "0xAB", "points_acknowledged_since_start": 7}
+    sent = {"origin": "chia_farmer", "command": "submitted_partial", "data": data}
     failed = {"origin": "chia_farmer", "command": "failed_partial", "data": {}}
-    assert observation_of_message(sent, "metrics", 1.0) == PartialTold(1.0, is_accepted=True)
-    assert observation_of_message(failed, "wallet_ui", 1.0) == PartialTold(1.0, is_accepted=False)
+    told = [observation_of_message(sent, name, 1.0) for name in ("metrics", "wallet_ui")]
+    assert told == [
+        PartialTold(1.0, is_accepted=True, key="ab/7", source=f"chia daemon {name}")
+        for name in ("metrics", "wallet_ui")
+    ]
+    assert observation_of_message(failed, "wallet_ui", 1.0) == PartialTold(
+        1.0, is_accepted=False, key="/None", source="chia daemon wallet_ui"
+    )
+
+
+def test_an_answer_of_older_chia_names_no_harvester() -> None:
+    info = {"challenge_hash": "0xcc", "signage_point": "0xAB", "passed_filter": 2, "proofs": 0, "total_plots": 9}
+    message = {"origin": "chia_farmer", "command": "new_farming_info", "data": {"farming_info": info}}
+    assert observation_of_message(message, "wallet_ui", 1.0) == AnswerGiven(1.0, "", "cc", "ab", 2, 0, None)
 
 
 JSON = st.recursive(
@@ -120,7 +138,7 @@ async def test_the_daemon_is_listened_to_and_again_after_it_went(
         await daemon.close()
 
 
-async def test_connections_come_by_the_second_registration(
+async def test_the_second_registration_tells_connections_and_nearly_all_else(
     chia: FakeChia, told: list[Observation], clock: Clock, until: Until, wallet_ui_messages: Messages
 ) -> None:
     await chia.start("daemon")
@@ -130,13 +148,13 @@ async def test_connections_come_by_the_second_registration(
         await until(lambda: {"wallet_ui", "metrics"} <= chia.sockets.keys())
         for _, message in wallet_ui_messages:
             await chia.push("wallet_ui", message)
-        await until(lambda: len(told) == 10)
-        assert all(isinstance(entry, ConnectionsTold) for entry in told)
+        await until(lambda: sum(isinstance(entry, ConnectionsTold) for entry in told) == 10)
+        assert sum(isinstance(entry, AnswerGiven) for entry in told) == 111
     finally:
         await daemon.close()
 
 
-async def test_a_collector_that_slept_tells_of_the_gap_before_it_takes_what_waited(
+async def test_a_collector_that_slept_or_whose_clock_was_set_tells_of_the_gap_before_it_takes_what_waited(
     chia: FakeChia, told: list[Observation], clock: Clock, until: Until, metrics_messages: Messages
 ) -> None:
     await chia.start("daemon")
@@ -144,10 +162,12 @@ async def test_a_collector_that_slept_tells_of_the_gap_before_it_takes_what_wait
     daemon.start()
     try:
         await until(lambda: daemon.is_listening)
-        clock.now += 60
-        await chia.push("metrics", next(m for _, m in metrics_messages if m["command"] == "new_signage_point"))
-        await until(lambda: any(isinstance(entry, SignagePointSent) for entry in told))
-        assert isinstance(told[0], WatchingGap)
+        for seconds in (60, -3600):
+            told.clear()
+            clock.now += seconds
+            await chia.push("metrics", next(m for _, m in metrics_messages if m["command"] == "new_signage_point"))
+            await until(lambda: any(isinstance(entry, SignagePointSent) for entry in told))
+            assert told[0] == WatchingGap(clock.now)
     finally:
         await daemon.close()
 
