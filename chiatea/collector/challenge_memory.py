@@ -3,6 +3,7 @@
 Counters and missed challenges are in the entries themselves; here is what those do not say.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from chiatea.collector.challenges import Challenges, HarvesterDebt, Point
@@ -17,15 +18,26 @@ _KEPT_POINTS: Final = 64
 def challenges_as_json(challenges: Challenges) -> dict[str, Any]:
     """What must survive a restart."""
     numbers = {node_id: n for n, node_id in enumerate(challenges.harvesters)}
-    points = list(challenges.points.values())[-_KEPT_POINTS:]
+    points = list(challenges.points.items())[-_KEPT_POINTS:]
     answers = list(challenges.answers.items())[-_KEPT_POINTS:]
     return {
         "harvesters": [_debt_as_json(node_id, debt) for node_id, debt in challenges.harvesters.items()],
-        "points": [[p.signage_point, p.challenge_hash, p.index, p.sent_time] for p in points],
+        "points": [_point_as_json(name, point) for name, point in points],
         "answers": [[point, [[numbers[n], t] for n, t in by_node.items()]] for point, by_node in answers],
         "recent": list(challenges.recent),
         "is_judging": challenges.is_judging,
     }
+
+
+def _point_as_json(name: str, point: Point | None) -> list[Any]:
+    return [name] if point is None else [name, point.challenge_hash, point.index, point.sent_time]
+
+
+def _point(name: str, entry: Sequence[Any]) -> Point | None:
+    index, sent_time = (integer(entry[2]), number(entry[3])) if len(entry) == 4 else (None, None)
+    if index is None or sent_time is None:
+        return None
+    return Point(name, text(entry[1]) or "", index, sent_time)
 
 
 def _debt_as_json(node_id: str, debt: HarvesterDebt) -> dict[str, Any]:
@@ -44,11 +56,9 @@ def fill_challenges(challenges: Challenges, data: object) -> None:
     """Takes over what `challenges_as_json` gave, of harvesters whose counters are restored already."""
     told = mapping(data)
     for entry in map(items, items(told.get("points"))):
-        if len(entry) != 4:
-            continue
-        point, index, sent_time = text(entry[0]), integer(entry[2]), number(entry[3])
-        if point is not None and index is not None and sent_time is not None:
-            challenges.points[point] = Point(point, text(entry[1]) or "", index, sent_time)
+        name = text(entry[0]) if entry else None
+        if name is not None:
+            challenges.points[name] = _point(name, entry)
     node_ids = [_fill_debt(challenges, mapping(entry)) for entry in items(told.get("harvesters"))]
     for entry in map(items, items(told.get("answers"))):
         if len(entry) == 2 and isinstance(entry[0], str):
@@ -68,8 +78,10 @@ def _fill_debt(challenges: Challenges, told: Any) -> str:
     debt.has_answered = told.get("has_answered") is True
     debt.silent_since = number(told.get("silent_since"))
     for name in items(told.get("pending")):
-        if isinstance(name, str) and name in challenges.points:
-            debt.pending[name] = challenges.points[name]
+        point = challenges.points.get(name) if isinstance(name, str) else None
+        # The server may know of later than the memory file.
+        if point is not None and (node_id, point.signage_point) not in challenges.missed:
+            debt.pending[point.signage_point] = point
     # What it owed and cannot be judged any more counts as never sent.
     debt.n_owed = debt.n_answered - debt.n_late + debt.n_missed + len(debt.pending)
     return node_id

@@ -102,11 +102,12 @@ class Challenges:
         self.harvesters: dict[str, HarvesterDebt] = {}
         self.missed: OrderedDict[tuple[str, str], Missed] = OrderedDict()
         """By node id and signage point, oldest first."""
-        self.points: OrderedDict[str, Point] = OrderedDict()
+        self.points: OrderedDict[str, Point | None] = OrderedDict()
+        """None: of before a gap in watching. Such a point is known when told again, and not judged any more."""
         self.answers: OrderedDict[str, dict[str, float]] = OrderedDict()
         """By signage point: who answered it first when."""
         self.recent: deque[str] = deque(maxlen=_RECENT_POINTS)
-        """The newest points since we listen."""
+        """The newest points since the last gap."""
         self.is_judging = True
         """False while answers come that do not say whose they are."""
         self._turns: list[Turn] = []
@@ -177,8 +178,8 @@ class Challenges:
             debt.n_answered += 1
             debt.n_missed -= 1
             del self.missed[node_id, signage_point]
-        elif signage_point in self.points:
-            self._answered_unasked(node_id, debt, self.points[signage_point], time)
+        elif (point := self.points.get(signage_point)) is not None:
+            self._answered_unasked(node_id, debt, point, time)
 
     def _answered_unasked(self, node_id: str, debt: HarvesterDebt, point: Point, time: float) -> None:
         """It was connected after all, or we had not heard of it yet: the answer proves that it owed the point."""
@@ -198,7 +199,7 @@ class Challenges:
         if debt.is_connected:
             return
         debt.is_connected = True
-        for point in (self.points[p] for p in self.recent if p in self.points):
+        for point in filter(None, map(self.points.get, self.recent)):
             is_answered = node_id in self.answers.get(point.signage_point, {})
             is_missed = (node_id, point.signage_point) in self.missed
             if self.is_judging and point.sent_time > time and not is_answered and not is_missed:
@@ -223,6 +224,7 @@ class Challenges:
         Who is connected has to be told anew. Times ahead of `now` are of a clock that was set back.
         """
         self._forget_pending()
+        self.points = OrderedDict.fromkeys(self.points)
         self.recent.clear()
         for debt in self.harvesters.values():
             debt.is_connected = None if debt.is_connected else debt.is_connected

@@ -67,14 +67,17 @@ class SkippedPoints:
         )
 
     def restore(self, total: int, last_time: float | None, memory: object) -> None:
-        """Goes on from before a restart."""
-        self.total, self.last_time = total, last_time
-        for entry in map(items, items(memory)):
+        """Goes on from before a restart: from what the entries say, or from the memory file where that knows more."""
+        told = mapping(memory)
+        self.total = max(total, integer(told.get("total")) or 0)
+        self.last_time = max((t for t in (last_time, number(told.get("last_time"))) if t is not None), default=None)
+        for entry in map(items, items(told.get("gaps"))):
             time = number(entry[0]) if len(entry) == 2 else None
             by_source = {str(k): integer(v) or 0 for k, v in mapping(entry[1]).items()} if time is not None else {}
             if time is not None and by_source:
                 self._gaps.append(_Gap(time, by_source))
 
-    def as_json(self) -> list[Any]:
+    def as_json(self) -> dict[str, Any]:
         """The newest gaps: one source may have told of a gap before a restart, the other one tells after it."""
-        return [[gap.time, gap.by_source] for gap in self._gaps]
+        gaps = [[gap.time, gap.by_source] for gap in self._gaps]
+        return {"total": self.total, "last_time": self.last_time, "gaps": gaps}
