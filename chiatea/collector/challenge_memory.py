@@ -74,7 +74,8 @@ def _fill_debt(challenges: Challenges, told: Any) -> str:
         return node_id
     debt.is_connected = boolean(told.get("is_connected"))
     debt.connection_time = number(told.get("connection_time")) or float("-inf")
-    debt.is_timed_out = told.get("is_timed_out") is True
+    # The entry says it, which may be the newer word; but not of one of whom nobody knows whether it is connected.
+    debt.is_timed_out |= debt.is_connected is None and told.get("is_timed_out") is True
     debt.has_answered = told.get("has_answered") is True
     debt.silent_since = number(told.get("silent_since"))
     for name in items(told.get("pending")):

@@ -85,6 +85,7 @@ class FarmerSide:
             draft.CopyFrom(harvester)
             draft.state = HarvesterViewedFromFarmer.UNKNOWN
             self._challenges.harvesters[harvester.id] = HarvesterDebt(
+                is_timed_out=harvester.state == HarvesterViewedFromFarmer.TIMED_OUT,
                 last_answer_time=harvester.last_answer_time if harvester.HasField("last_answer_time") else None,
                 n_owed=harvester.n_challenges_owed,
                 n_answered=harvester.n_challenges_answered,
