@@ -30,6 +30,7 @@ __all__ = ["BLOCK_SECONDS", "FarmerSide", "expected_seconds_to_win"]
 
 BLOCK_SECONDS: Final = 86400 / 4608
 """Chia aims at 4608 blocks a day."""
+_FULL_NODE_KIND: Final = 1
 _HARVESTER_KIND: Final = 2
 _ALIVE_SECONDS: Final = 90.0
 """A harvester of which no answer was seen counts as answering while its last message is this fresh."""
@@ -55,6 +56,8 @@ class FarmerSide:
         """A farmer of which nothing was told."""
         self.draft = Farmer()
         self.is_seen = False
+        self.has_full_node: bool | None = None
+        """Whether a full node is connected; None where nobody told."""
         self.pools: dict[str, Pool] = {}
         self._notices = notices
         self._skipped = skipped
@@ -170,6 +173,7 @@ class FarmerSide:
     def connections_told(self, told: ConnectionsTold) -> None:
         """All peers of the farmer, its harvesters among them."""
         self.is_seen = True
+        self.has_full_node = any(peer.kind == _FULL_NODE_KIND for peer in told.connections)
         harvesters = [peer for peer in told.connections if peer.kind == _HARVESTER_KIND]
         for peer in harvesters:
             self._challenges.connected(peer.node_id, told.time)

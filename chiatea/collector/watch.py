@@ -14,7 +14,7 @@ from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
 from chiatea.collector.observations import Observation, WatchingGap
 from chiatea.collector.service_watch import ServiceWatch
-from chiatea.collector.source_health import SourceHealth
+from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
 from chiatea.collector.sources.question import Question, UnansweredError
@@ -58,7 +58,7 @@ class Watch:
         self._watchdog = Watchdog()
         self._hardware = HardwareWatch(clock)
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
-        self._daemon_health = SourceHealth("chia daemon", clock)
+        self._daemon_health = SourceHealth("chia daemon", clock, DAEMON_STALE_SECONDS)
         self._daemon = DaemonListener(lambda: self._place, self._take, self._daemon_health, clock)
         self._harvester_rounds = HarvesterRounds(
             RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
@@ -160,13 +160,9 @@ class Watch:
         if error is not None and self._place is None:
             for health in (self._daemon_health, *(service.health for service in self._services)):
                 health.failed(error)
-        healths = (
-            self._hardware.health,
-            self._log.health,
-            self._daemon_health,
-            *(service.health for service in self._services),
-        )
-        return {health.entry.id: health.aged() for health in healths}
+        healths = (self._hardware.health, self._log.health, *(service.health for service in self._services))
+        daemon = self._daemon_health.aged(is_news_due=self._watchdog.are_events_due())
+        return {entry.id: entry for entry in (daemon, *(health.aged() for health in healths))}
 
     def _state(self, topics: Mapping[str, Mapping[Any, Message]], now: float) -> MachineState:
         state = MachineState()

@@ -216,6 +216,18 @@ class Watchdog:
             topics["wallet"] = {"": wallet}
         return topics
 
+    def are_events_due(self) -> bool:
+        """Whether Chia's daemon should tell of signage points, by what was last seen.
+
+        That is so where a farmer runs that is connected to a full node, or a harvester that has its farmer; but not
+        while this machine's full node is not synced: there are no points then.
+        """
+        node = self.node.full_node
+        is_node_behind = node.is_running and node.HasField("is_synced") and not node.is_synced
+        is_farmer_fed = self.farmer.draft.is_running and self.farmer.has_full_node is not False
+        harvester = self.harvester.draft
+        return not is_node_behind and (is_farmer_fed or (harvester.is_running and harvester.is_connected_to_farmer))
+
     def _processes_are_signs(self, running_kinds: frozenset[int]) -> None:
         self.farmer.is_seen |= Process.FARMER in running_kinds
         self.harvester.is_seen |= Process.HARVESTER in running_kinds
