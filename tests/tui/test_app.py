@@ -86,7 +86,7 @@ async def test_what_is_not_to_be_relied_upon_is_said_in_one_line_for_each_machin
         told = [line.text for line in panel(pilot, "farm").lines if line.text.startswith("▲")]
     assert told == [
         "▲ cellar: chia log: cannot be read: Permission denied",
-        "▲ barn: 1,234 lines of chia log not understood, 14 signage points skipped, the last 3 min 20 s ago",
+        "▲ barn: 14 points skipped, last 3 min 20 s ago, 1,234 log lines not understood",
         "▲ cellar: clock 5.0 s behind the server's",
     ]
 
@@ -106,7 +106,7 @@ async def test_points_skipped_hours_ago_stand_with_the_farmer_and_not_on_top() -
     async with dashboard(SampleFeed(farm)) as pilot:
         (line,) = [line.text for line in panel(pilot, "farm").lines if "skipped" in line.text]
     assert line.startswith("Farmer")
-    assert line.endswith("14 signage points skipped, the last 2 h ago")
+    assert line.endswith("14 points skipped, last 2 h ago")
 
 
 async def test_a_stale_source_with_a_hint_says_the_hint() -> None:

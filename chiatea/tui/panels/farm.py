@@ -91,24 +91,24 @@ def _silences(machine: Machine, now: float) -> Iterator[str]:
 
 def _doubts(machine: Machine, now: float) -> str:
     """What is heard, and not to be relied upon in all: in one line for each machine."""
-    told = [
-        f"{count(source.n_not_understood)} lines of {plain(source.id)} not understood"
-        for source in machine.all("source")
-        if source.n_not_understood and source.state not in {Source.FAILING, Source.STALE}
-    ]
-    system = machine.one("system")
+    told = []
+    farmer, system = machine.one("farmer"), machine.one("system")
+    if farmer is not None and now - farmer.last_skipped_time < SKIPPED_LATELY_SECONDS:
+        told.append(_skipped(farmer, now))
     ahead = system.clock_ahead_seconds if system is not None else 0.0
     if abs(ahead) > CLOCK_WORTH_SAYING_SECONDS:
         told.append(f"clock {short_duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the server's")
-    farmer = machine.one("farmer")
-    if farmer is not None and now - farmer.last_skipped_time < SKIPPED_LATELY_SECONDS:
-        told.append(_skipped(farmer, now))
+    told += [
+        f"{count(source.n_not_understood)} {plain(source.id).removeprefix('chia ')} lines not understood"
+        for source in machine.all("source")
+        if source.n_not_understood and source.state not in {Source.FAILING, Source.STALE}
+    ]
     return f"{machine.name}: {', '.join(told)}" if told else ""
 
 
 def _skipped(farmer: Any, now: float) -> str:
-    points = f"{count(farmer.n_skipped_signage_points)} signage points"
-    return f"{points} skipped, the last {short_duration(now - farmer.last_skipped_time)} ago"
+    since = short_duration(now - farmer.last_skipped_time)
+    return f"{count(farmer.n_skipped_signage_points)} points skipped, last {since} ago"
 
 
 def _totals(view: FarmView, machines: list[Machine]) -> Iterator[Line]:
