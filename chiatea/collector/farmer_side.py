@@ -18,6 +18,7 @@ from chiatea.collector.observations import (
     PoolsTold,
     ProofFound,
     SignagePointSent,
+    SignagePointsListed,
 )
 from chiatea.protobuf.chia_pb2 import ChiaNotice, Farmer, HarvesterViewedFromFarmer, MissedChallenge, Pool
 
@@ -32,7 +33,7 @@ _DESCRIBED: Final = (
     "host", "n_plots", "total_plot_bytes", "effective_plot_bytes", "n_failed_to_open", "n_no_key", "n_duplicates",
     "is_syncing",
 )  # fmt: skip
-_DESCRIBED_OPTIONAL: Final = ("n_sync_processed", "n_sync_total", "last_sync_time")
+_DESCRIBED_OPTIONAL: Final = ("n_sync_processed", "n_sync_total", "last_sync_time", "harvesting_mode")
 
 
 def expected_seconds_to_win(effective_bytes: float, netspace_bytes: float, block_seconds: float | None) -> float | None:
@@ -55,6 +56,7 @@ class FarmerSide:
         self._harvesters: dict[str, HarvesterViewedFromFarmer] = {}
         self._lookup_seconds: dict[str, deque[float]] = {}
         self._has_new_lookups: set[str] = set()
+        self._newest_point = ""
 
     def restore(
         self,
@@ -93,6 +95,7 @@ class FarmerSide:
         point = Point(told.signage_point, told.challenge_hash, told.index, told.time)
         if not self._challenges.sent(point):
             return
+        self._newest_point = told.signage_point
         draft = self.draft
         draft.n_signage_points += 1
         draft.last_signage_point_time = told.time
@@ -102,6 +105,17 @@ class FarmerSide:
         if told.n_skipped > 0:
             draft.n_skipped_signage_points += told.n_skipped
             add_skipped_notice(self._notices, told.time, told.n_skipped, "farmer")
+
+    def points_listed(self, told: SignagePointsListed) -> None:
+        """What the farmer still knows: points that came while nobody listened are counted, and owed by no harvester."""
+        self.is_seen = True
+        names = [signage_point for signage_point, _ in told.points]
+        if not names or not self._newest_point:
+            return
+        n_known = names.index(self._newest_point) + 1 if self._newest_point in names else 0
+        if n_known < len(names):
+            self._newest_point, self.draft.last_challenge_hash = told.points[-1]
+            self.draft.n_signage_points += len(names) - n_known
 
     def answered(self, told: AnswerGiven) -> None:
         """A harvester answered."""

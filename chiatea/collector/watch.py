@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
-from chiatea.collector.observations import Observation
+from chiatea.collector.observations import Observation, WalletChanged, WatchingGap
 from chiatea.collector.plotting_watch import PlottingWatch
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import SourceHealth
@@ -25,10 +25,11 @@ from chiatea.collector.sources.untrusted import mapping
 from chiatea.collector.watchdog import Watchdog
 from chiatea.config import Config
 from chiatea.protobuf.chia_pb2 import Source
-from chiatea.protobuf.descriptors import EntryId
-from chiatea.state.machine_state import Entry, MachineState
+from chiatea.protobuf.descriptors import TOPICS, EntryId
+from chiatea.state.machine_state import MachineState
+from chiatea.state.packed import Entry, PackedEntries, PackedMessages, packed_messages
 
-__all__ = ["FACTS", "Watch"]
+__all__ = ["FACTS", "PACKED_TOPICS", "Watch"]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ _FIRST_PATIENCE_SECONDS: Final = 10.0
 _PATIENCE_SECONDS: Final = 0.5
 _MEMORY_EVERY: Final = 10.0
 _MEMORY_LIMIT_SECONDS: Final = 5.0
-_KEPT_AS_THEY_ARE: Final = frozenset({"harvester_plot", "plot_folder", "chia_notice", "pool"})
+PACKED_TOPICS: Final = frozenset({"harvester_plot"})
+"""Topics that a machine has very many entries of."""
+_KEPT_AS_THEY_ARE: Final = frozenset({"plot_folder", "chia_notice", "pool", "wallet_balance"})
 """Topics whose messages are made once and never changed."""
 
 
@@ -69,11 +72,13 @@ class Watch:
         self._harvester_rounds = HarvesterRounds(
             RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
         )
+        self._farmer_rounds = FarmerRounds(RpcClient("farmer"), clock, lambda: self._daemon.is_listening)
+        self._wallet_rounds = WalletRounds(RpcClient("wallet"), clock)
         rounds = (
-            FarmerRounds(RpcClient("farmer"), clock),
+            self._farmer_rounds,
             self._harvester_rounds,
             FullNodeRounds(RpcClient("full_node"), clock),
-            WalletRounds(RpcClient("wallet"), clock),
+            self._wallet_rounds,
         )
         self._services = [ServiceWatch(service_rounds, self._take, clock) for service_rounds in rounds]
         self._published: dict[str, dict[EntryId, Message]] = {}
@@ -84,15 +89,16 @@ class Watch:
     async def start(self, known: MachineState) -> None:
         """Goes on from what the server last held of this machine, and begins to listen to Chia's daemon."""
         memory = read_memory(self._memory_path)
-        info = known.as_computer_info()
+        info = known.as_computer_info(except_topics=PACKED_TOPICS)
+        plots = packed_messages(known.of("harvester_plot"), TOPICS["harvester_plot"])
         log_memory = mapping(memory.get("log")) if memory is not None else {}
         is_log_restored = self._log.restore(log_memory)
         self._hardware.disks.restore(info.disks)
         self._know_disks()
         self._plotting.restore(mapping(memory.get("plotting")) if memory is not None else {}, info.plotting_plots)
-        self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
-        if info.harvester_plots:
-            self._harvester_rounds.settle()
+        self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None, plots)
+        if plots:
+            self._harvester_rounds.settle(self._watchdog.harvester.plots)
         if not is_log_restored:
             self._watchdog.harvester.count_only_newer()
         for service, is_seen in zip(
@@ -116,8 +122,9 @@ class Watch:
         """One look at everything: a new state, whose unchanged entries are the messages of the last one."""
         now = self._clock()
         self._read_place()
-        rounds = [task for service in self._services if (task := service.begin_if_due(self._place, now)) is not None]
+        # Disks before plots: each plot is told with its disk.
         hardware, _ = await asyncio.gather(self._hardware.look(now, self._plot_folders()), self._log.look())
+        rounds = [task for service in self._services if (task := service.begin_if_due(self._place, now)) is not None]
         if rounds:
             await asyncio.wait(rounds, timeout=_FIRST_PATIENCE_SECONDS if self._is_first else _PATIENCE_SECONDS)
         self._is_first = False
@@ -155,9 +162,14 @@ class Watch:
 
     def _take_event(self, observation: Observation) -> None:
         self._watchdog.take(observation)
+        match observation:
+            case WatchingGap():
+                self._farmer_rounds.fill_gap()
+            case WalletChanged():
+                self._wallet_rounds.changed()
         self.news.set()
 
-    def _n_plots_told(self) -> object:
+    def _n_plots_told(self) -> int | None:
         """What the log and the daemon say of the number of this machine's plots: the last lookup's and refresh's."""
         return self._watchdog.harvester.n_plots_told
 
@@ -191,6 +203,9 @@ class Watch:
         state = MachineState()
         for topic, drafts in topics.items():
             if not drafts:
+                continue
+            if isinstance(drafts, PackedMessages):
+                state.entries[topic] = PackedEntries(drafts.copy(), now)
                 continue
             messages = drafts if topic in _KEPT_AS_THEY_ARE else self._copies(topic, drafts)
             state.entries[topic] = {identity: Entry(message, now) for identity, message in messages.items()}

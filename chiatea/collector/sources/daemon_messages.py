@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from chiatea.collector.observations import (
     AnswerGiven,
+    FullNodeTold,
     HarvesterRemoved,
     HarvestersListed,
     Lookup,
@@ -13,11 +14,12 @@ from chiatea.collector.observations import (
     PartialTold,
     ProofFound,
     SignagePointSent,
+    WalletChanged,
 )
-from chiatea.collector.sources.rpc_answers import connections_of, harvester_of_summary
+from chiatea.collector.sources.rpc_answers import connections_of, full_node_of, harvester_of_summary
 from chiatea.collector.sources.untrusted import count, integer, items, mapping, number, plain_hex
 
-__all__ = ["METRICS", "WALLET_UI", "observation_of_message", "registration"]
+__all__ = ["METRICS", "WALLET_UI", "may_tell", "observation_of_message", "registration"]
 
 METRICS: Final = "metrics"
 WALLET_UI: Final = "wallet_ui"
@@ -35,6 +37,16 @@ def registration(service_name: str) -> dict[str, Any]:
         "request_id": secrets.token_hex(32),
         "data": {"service": service_name},
     }
+
+
+def may_tell(message: str, registered_as: str) -> bool:
+    """Whether it is worth to read a message at all.
+
+    A full node tells `wallet_ui` all of its 80 peers, tens of kB, whenever one changes its peak (rpc_server.py).
+    """
+    if registered_as != WALLET_UI or '"register_service"' in message:
+        return True
+    return '"chia_farmer"' in message and any(f'"{command}"' in message for command in _ONLY_FOR_WALLET_UI)
 
 
 def observation_of_message(message: object, registered_as: str, time: float) -> Observation | None:
@@ -112,6 +124,10 @@ def _harvester_removed(data: Mapping[str, Any], time: float) -> HarvesterRemoved
     return HarvesterRemoved(time, node_id) if node_id else None
 
 
+def _blockchain_state(data: Mapping[str, Any], time: float) -> FullNodeTold | None:
+    return FullNodeTold(time, full_node_of(data)) if mapping(data.get("blockchain_state")) else None
+
+
 _READERS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], float], Observation | None]]] = {
     ("chia_harvester", "farming_info"): _lookup,
     ("chia_farmer", "new_signage_point"): _signage_point,
@@ -121,5 +137,8 @@ _READERS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], float], Ob
     ("chia_farmer", "get_connections"): lambda data, time: connections_of(data, "farmer", time),
     ("chia_farmer", "proof"): lambda _, time: ProofFound(time),
     ("chia_farmer", "submitted_partial"): lambda _, time: PartialTold(time, is_accepted=True),
+    ("chia_full_node", "get_blockchain_state"): _blockchain_state,
+    ("chia_wallet", "coin_added"): lambda _, time: WalletChanged(time),
+    ("chia_wallet", "sync_changed"): lambda _, time: WalletChanged(time),
     ("chia_farmer", "failed_partial"): lambda _, time: PartialTold(time, is_accepted=False),
 }
