@@ -21,6 +21,7 @@ from chiatea.collector.observations import (
     PoolsTold,
     ProofFound,
     SignagePointSent,
+    SignagePointsListed,
 )
 from chiatea.collector.skipped_points import SkippedPoints
 from chiatea.collector.sources.untrusted import mapping
@@ -39,7 +40,7 @@ _DESCRIBED: Final = (
     "host", "n_plots", "total_plot_bytes", "effective_plot_bytes", "n_failed_to_open", "n_no_key", "n_duplicates",
     "is_syncing",
 )  # fmt: skip
-_DESCRIBED_OPTIONAL: Final = ("n_sync_processed", "n_sync_total", "last_sync_time")
+_DESCRIBED_OPTIONAL: Final = ("n_sync_processed", "n_sync_total", "last_sync_time", "harvesting_mode")
 
 
 def expected_seconds_to_win(effective_bytes: float, netspace_bytes: float, block_seconds: float | None) -> float | None:
@@ -68,6 +69,7 @@ class FarmerSide:
         self._lookup_seconds: dict[str, deque[float]] = {}
         self._has_new_lookups: set[str] = set()
         self._described_time: dict[str, float] = {}
+        self._newest_point = ""
 
     def restore(
         self,
@@ -121,6 +123,7 @@ class FarmerSide:
         point = Point(told.signage_point, told.challenge_hash, told.index, told.time)
         if not self._challenges.sent(point):
             return
+        self._newest_point = told.signage_point
         draft = self.draft
         draft.n_signage_points += 1
         if told.time >= draft.last_signage_point_time:
@@ -130,6 +133,17 @@ class FarmerSide:
                 draft.difficulty = told.difficulty
         if told.n_skipped > 0:
             self._skipped.told(told.time, told.n_skipped, "farmer")
+
+    def points_listed(self, told: SignagePointsListed) -> None:
+        """What the farmer still knows: points that came while nobody listened are counted, and owed by no harvester."""
+        self.is_seen = True
+        names = [signage_point for signage_point, _ in told.points]
+        if not names or not self._newest_point:
+            return
+        n_known = names.index(self._newest_point) + 1 if self._newest_point in names else 0
+        if n_known < len(names):
+            self._newest_point, self.draft.last_challenge_hash = told.points[-1]
+            self.draft.n_signage_points += len(names) - n_known
 
     def answered(self, told: AnswerGiven) -> None:
         """A harvester answered. Without its name it is the only one that is connected, or nobody can be judged."""

@@ -92,12 +92,15 @@ class HardwareWatch:
         return self._topics
 
     @property
+    def processes(self) -> list[Process]:
+        """The processes of Chia and of plotters that run."""
+        processes = self._topics.get("process", {}).values()
+        return [process for process in processes if isinstance(process, Process) and process.status != "zombie"]
+
+    @property
     def running_kinds(self) -> frozenset[int]:
         """Kinds of the Chia processes that run."""
-        processes = self._topics.get("process", {}).values()
-        return frozenset(
-            process.kind for process in processes if isinstance(process, Process) and process.status != "zombie"
-        )
+        return frozenset(process.kind for process in self.processes)
 
     def _look_at_what_is_slow(self) -> dict[str, Sensor]:
         self._processes.find()

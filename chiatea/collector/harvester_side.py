@@ -15,9 +15,9 @@ from chiatea.collector.lookups import (
 )
 from chiatea.collector.notices import Notices, notice_id
 from chiatea.collector.observations import Lookup, PeerLost, PlotFailed, PlotsListed, PlotsRefreshed, SlowPlot
-from chiatea.collector.plots import PlotTotals, totals_of
+from chiatea.collector.plots import PlotList, PlotTotals
 from chiatea.collector.sources.untrusted import integer, items, mapping, number
-from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester, HarvesterPlot
+from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester
 from chiatea.protobuf.hardware_pb2 import Disk
 
 __all__ = ["SLOW_LOOKUP_SECONDS", "HarvesterSide"]
@@ -49,7 +49,7 @@ class HarvesterSide:
         """
         self.draft = Harvester()
         self.is_seen = False
-        self.plots: dict[str, HarvesterPlot] = {}
+        self.plots = PlotList.of(())
         self.folders: tuple[str, ...] = ()
         self._notices = notices
         self._disk_of = disk_of
@@ -70,7 +70,7 @@ class HarvesterSide:
         self.n_plots_told: int | None = None
         """What a lookup or a refresh last said of the number of plots."""
 
-    def restore(self, entry: Harvester | None, plots: dict[str, HarvesterPlot], memory: dict[str, Any] | None) -> None:
+    def restore(self, entry: Harvester | None, plots: PlotList, memory: dict[str, Any] | None) -> None:
         """Goes on from before a restart: from the memory file, else from what the server knew.
 
         Without memory the log is read from its start again; lookups that the server's counters hold already are then
@@ -271,16 +271,13 @@ class HarvesterSide:
         self.is_seen = True
         self._plots_listed_time = told.time
         self.folders = told.folders
-        plots = {plot.id: plot for plot in told.plots}
-        before = {path for path, plot in self.plots.items() if plot.state == HarvesterPlot.LOADED}
-        now = {path for path, plot in plots.items() if plot.state == HarvesterPlot.LOADED}
         if self._has_baseline:
-            self.draft.n_plots_added += max(0, len(now - before) - self._log_counted[0])
-            self.draft.n_plots_lost += max(0, len(before - now) - self._log_counted[1])
+            self.draft.n_plots_added += max(0, told.plots.n_loaded_beside(self.plots) - self._log_counted[0])
+            self.draft.n_plots_lost += max(0, self.plots.n_loaded_beside(told.plots) - self._log_counted[1])
         self._has_baseline = True
         self._log_counted = [0, 0]
-        self.plots = {path: self.plots[path] if self.plots.get(path) == plot else plot for path, plot in plots.items()}
-        _fill_totals(self.draft, totals_of(plots.values()))
+        self.plots = told.plots
+        _fill_totals(self.draft, told.plots.totals)
 
     def entry(self, now: float, *, is_running: bool) -> Harvester:
         """The harvester now."""
@@ -316,7 +313,7 @@ def _fill_totals(draft: Harvester, totals: PlotTotals) -> None:
     draft.total_plot_bytes = totals.total_plot_bytes
     draft.effective_plot_bytes = totals.effective_plot_bytes
     draft.n_failed_to_open = totals.n_failed_to_open
-    draft.n_not_found = totals.n_not_found
+    draft.n_no_key = totals.n_no_key
 
 
 def _proof_notice(lookup: Lookup) -> ChiaNotice:

@@ -3,9 +3,15 @@
 from typing import Final
 
 from chiatea.collector.notices import Notices, notice_id
-from chiatea.collector.observations import CoinReceived, FullNodeTold, SignagePointFinished, WalletTold
+from chiatea.collector.observations import (
+    CoinReceived,
+    FullNodeTold,
+    SignagePointFinished,
+    WalletBalancesTold,
+    WalletTold,
+)
 from chiatea.collector.skipped_points import SkippedPoints
-from chiatea.protobuf.chia_pb2 import ChiaNotice, FullNode, Wallet
+from chiatea.protobuf.chia_pb2 import ChiaNotice, FullNode, Wallet, WalletBalance
 
 __all__ = ["NodeSide", "skipped_between"]
 
@@ -31,6 +37,7 @@ class NodeSide:
         """Nothing was told yet."""
         self.full_node = FullNode()
         self.wallet = Wallet()
+        self.wallets: dict[int, WalletBalance] = {}
         self.is_full_node_seen = False
         self.is_wallet_seen = False
         self._notices = notices
@@ -79,6 +86,10 @@ class NodeSide:
         """The RPC's word: what it does not tell stays as it was."""
         self.is_wallet_seen = True
         self.wallet.MergeFrom(told.wallet)
+
+    def balances_told(self, told: WalletBalancesTold) -> None:
+        """All wallets, one by one."""
+        self.wallets = {wallet.id: wallet for wallet in told.wallets}
 
     def coin_received(self, told: CoinReceived) -> None:
         """A coin came in."""

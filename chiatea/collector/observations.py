@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from chiatea.collector.plots import PlotList
 from chiatea.protobuf.chia_pb2 import (
     FullNode,
-    HarvesterPlot,
     HarvesterViewedFromFarmer,
     Pool,
     Wallet,
+    WalletBalance,
 )
 
 __all__ = [
@@ -32,8 +33,11 @@ __all__ = [
     "ServiceStopping",
     "SignagePointFinished",
     "SignagePointSent",
+    "SignagePointsListed",
     "SlowPlot",
     "VersionTold",
+    "WalletBalancesTold",
+    "WalletChanged",
     "WalletTold",
     "WatchingGap",
 ]
@@ -93,7 +97,7 @@ class PlotsRefreshed(Observation):
 class PlotsListed(Observation):
     """The harvester's own list, in whole."""
 
-    plots: tuple[HarvesterPlot, ...]
+    plots: PlotList
     folders: tuple[str, ...]
 
 
@@ -157,6 +161,14 @@ class SignagePointSent(Observation):
     index: int
     difficulty: int | None = None
     n_skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SignagePointsListed(Observation):
+    """The farmer's newest signage points, oldest first: those of some hours, and not when each of them came."""
+
+    points: tuple[tuple[str, str], ...]
+    """Signage point and challenge hash of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +258,18 @@ class WalletTold(Observation):
     """The wallet's state: only what was told is set."""
 
     wallet: Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class WalletBalancesTold(Observation):
+    """The wallets one by one."""
+
+    wallets: tuple[WalletBalance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WalletChanged(Observation):
+    """Something in the wallet is not what it was, whatever it is now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,18 +32,22 @@ from chiatea.collector.observations import (
     ServiceStopping,
     SignagePointFinished,
     SignagePointSent,
+    SignagePointsListed,
     SlowPlot,
     VersionTold,
+    WalletBalancesTold,
+    WalletChanged,
     WalletTold,
     WatchingGap,
 )
-from chiatea.collector.plots import disk_id_of, folder_totals
+from chiatea.collector.plots import PlotList, disk_id_of, folder_totals
 from chiatea.collector.skipped_points import SkippedPoints
 from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.protobuf.chia_pb2 import HarvesterPlot, Process
 from chiatea.protobuf.computer_info_pb2 import ComputerInfo
 from chiatea.protobuf.descriptors import EntryId
 from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.state.packed import PackedMessages
 
 __all__ = ["RUNNING_SECONDS", "Watchdog"]
 
@@ -98,8 +102,11 @@ class Watchdog:
             ServiceStopping: self._stopping,
             SignagePointFinished: node.point_finished,
             SignagePointSent: self._point_sent,
+            SignagePointsListed: farmer.points_listed,
             SlowPlot: harvester.slow_plot,
             VersionTold: self._version_told,
+            WalletBalancesTold: node.balances_told,
+            WalletChanged: lambda told: self._sign_of_life("wallet", told.time),
             WalletTold: node.wallet_told,
             WatchingGap: self._not_watched,
         }
@@ -194,7 +201,8 @@ class Watchdog:
             "farmer_harvester": self.farmer.harvesters(now),
             "missed_challenge": self.farmer.missed_challenges(),
             "pool": self.farmer.pools,
-            "harvester_plot": self.harvester.plots,
+            "wallet_balance": self.node.wallets,
+            "harvester_plot": self.harvester.plots.messages,
             "plot_folder": self._plot_folders(),
         }
         node, wallet = self.node.full_node, self.node.wallet
@@ -239,20 +247,24 @@ class Watchdog:
         key = (id(harvester.plots), harvester.folders, tuple(self.mount_points))
         if key != self._folders_key:
             self._folders_key = key
-            self._folders = folder_totals(harvester.plots.values(), harvester.folders, self.mount_points)
+            self._folders = folder_totals(harvester.plots, harvester.folders, self.mount_points)
         return self._folders  # type: ignore[return-value]
 
-    def restore(self, known: ComputerInfo, memory: Mapping[str, Any] | None) -> None:
-        """Goes on from before a restart: from the memory file's own entries, else from what the server knew."""
+    def restore(
+        self, known: ComputerInfo, memory: Mapping[str, Any] | None, plots: PackedMessages[HarvesterPlot] | None = None
+    ) -> None:
+        """Goes on from before a restart: from the memory file's own entries, else from what the server knew.
+
+        `plots` are what the server knew of them, where they are not in `known`.
+        """
         remembered = _remembered(memory)
         info = remembered if remembered is not None else known
         self.notices.restore(known.chia_notices)
         self.notices.restore(info.chia_notices)
-        plots: dict[str, HarvesterPlot] = {plot.id: plot for plot in known.harvester_plots}
         self.harvester.folders = tuple(folder.id for folder in known.plot_folders)
         self.harvester.restore(
             info.harvester if info.HasField("harvester") else None,
-            plots,
+            PlotList.of(known.harvester_plots if plots is None else plots),
             dict(mapping(memory.get("harvester"))) if memory is not None and remembered is not None else None,
         )
         # The daemon tells once only: of what it told, the one who knows more is right.

@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -102,9 +102,9 @@ class _RecordedRpc:
         answer: dict[str, Any] = rows[-1]["answer"] if rows else self._unchanging.get(call, {})
         return answer
 
-    async def ask_raw(self, place: object, call: str) -> tuple[bytes, object]:
+    async def ask_long(self, place: object, call: str, feed: Callable[[bytes], None]) -> None:
         """The same as it comes."""
-        return json.dumps(await self.ask(place, call)).encode(), None
+        feed(json.dumps(await self.ask(place, call)).encode())
 
 
 async def _rounds_told(client: _RecordedRpc, rounds: Rounds) -> list[Told]:
@@ -132,7 +132,7 @@ def _rpc(machine: str) -> list[Told]:
     told = asyncio.run(_rounds_told(client, harvester))
     if machine == "farmer":
         farmer = _RecordedRpc(machine, "farmer")
-        told += asyncio.run(_rounds_told(farmer, FarmerRounds(farmer, lambda: farmer.now)))  # type: ignore[arg-type]
+        told += asyncio.run(_rounds_told(farmer, FarmerRounds(farmer, lambda: farmer.now, lambda: True)))  # type: ignore[arg-type]
     return by_time(told)
 
 

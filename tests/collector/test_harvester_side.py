@@ -16,6 +16,7 @@ from chiatea.collector.observations import (
     SlowPlot,
     WatchingGap,
 )
+from chiatea.collector.plots import PlotList
 from chiatea.collector.sources.chia_log import ChiaLog
 from chiatea.collector.watchdog import Watchdog
 from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester, HarvesterPlot
@@ -42,7 +43,7 @@ def lookup(time: float, seconds: float = 0.5, n_plots: int = 5, source: str = "c
 
 def listed(time: float, *paths: str) -> PlotsListed:
     plots = tuple(HarvesterPlot(id=path, state=HarvesterPlot.LOADED, plot_version=1) for path in paths)
-    return PlotsListed(time, plots, ("/mnt/a",))
+    return PlotsListed(time, PlotList.of(plots), ("/mnt/a",))
 
 
 def asked(time: float, *, has_farmer: bool = True) -> ConnectionsTold:

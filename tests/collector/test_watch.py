@@ -1,5 +1,9 @@
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +12,7 @@ import pytest
 
 from chiatea.collector.watch import Watch
 from chiatea.config import Config
-from chiatea.protobuf.chia_pb2 import Farmer, Harvester, HarvesterViewedFromFarmer, Source
+from chiatea.protobuf.chia_pb2 import Farmer, Harvester, HarvesterViewedFromFarmer, PlotInProgress, Source
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.state.diff import diff
 from chiatea.state.machine_state import MachineState
@@ -17,14 +21,18 @@ Clock = Any
 FakeChia = Any
 """As conftest.py has them: a module that nothing imports by name."""
 
+PYTHON = Path(sys.executable).resolve()
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
 Open = Callable[..., Awaitable[Watch]]
 
 
 def config_of(tmp_path: Path) -> Config:
-    return Config.model_validate(
-        {"chia": {"root": str(tmp_path / "chia")}, "machine": {"state_folder": str(tmp_path / "state")}}
-    )
+    chia = {
+        "root": str(tmp_path / "chia"),
+        "plotter_logs": [str(tmp_path / "plotters" / "**" / "*.log")],
+        "madmax_logfile": str(tmp_path / "madmax.txt"),
+    }
+    return Config.model_validate({"chia": chia, "machine": {"state_folder": str(tmp_path / "state")}})
 
 
 @pytest.fixture
@@ -77,6 +85,7 @@ async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
     assert not {"farmer", "harvester", "full_node", "wallet", "harvester_plot"} & state.entries.keys()
     states = source_states(state)
     assert states.pop("hardware") == Source.OK
+    del states["plotter logs"]  # another test may run a plotter meanwhile
     assert states == dict.fromkeys(
         ["chia log", "chia daemon", "farmer rpc", "harvester rpc", "full node rpc", "wallet rpc"], Source.ABSENT
     )
@@ -230,3 +239,59 @@ async def test_a_log_of_megabytes_is_caught_up_within_few_looks(opened: Open, tm
             break
     assert watch._log.position.offset == (tmp_path / "chia/log/debug.log").stat().st_size
     assert harvester_of(state).n_plots == 5
+
+
+def plots_of(state: MachineState) -> dict[object, PlotInProgress]:
+    return {
+        identity: entry.message
+        for identity, entry in state.of("plotting_plot").items()
+        if isinstance(entry.message, PlotInProgress)
+    }
+
+
+async def test_plotters_logs_tell_of_plots_in_progress_before_and_after_a_restart(
+    opened: Open, tmp_path: Path, clock: Clock, data_folder: Path
+) -> None:
+    logs = {"madmax": tmp_path / "madmax.txt", "bladebit_ram": tmp_path / "plotters" / "a" / "b" / "ram.log"}
+    logs["bladebit_ram"].parent.mkdir(parents=True)
+    for name, path in logs.items():
+        text = (data_folder.parent / "plotters" / f"{name}.log").read_text()
+        path.write_text(text + "".join(text.splitlines(keepends=True)[:50]))
+        os.utime(path, (clock.now, clock.now))
+    watch = await opened()
+    state = await watch.look()
+    ours = {str(path) for path in logs.values()}
+    plots = {identity: plot for identity, plot in plots_of(state).items() if plot.log_filepath in ours}
+    assert {plot.plotter for plot in plots.values()} == {PlotInProgress.MADMAX, PlotInProgress.BLADEBIT}
+    assert all(plot.HasField("remaining_seconds") for plot in plots.values())
+    assert source_states(state)["plotter logs"] == Source.OK
+    await watch.close()
+    again = await opened(state)
+    state = await again.look()
+    assert {identity: plots_of(state).get(identity) for identity in plots} == plots
+    clock.now += 400
+    state = await again.look()
+    assert source_states(state)["plotter logs"] == Source.OK, "silence does not make it stale"
+    assert not plots.keys() & plots_of(state).keys(), "and a minute without a word or a plotter ends a plot"
+
+
+async def test_a_plotter_that_is_killed_takes_its_plot_with_it(
+    opened: Open, tmp_path: Path, clock: Clock, data_folder: Path, until: Until
+) -> None:
+    clock.now = time.time()
+    program, log = tmp_path / "chia_plot", tmp_path / "out"
+    program.symlink_to(PYTHON)
+    say = f"print(open({str(data_folder.parent / 'plotters' / 'madmax.log')!r}).read()[:1500], flush=True); input()"
+    with log.open("wb") as output:
+        plotter = await asyncio.create_subprocess_exec(program, "-c", say, stdin=subprocess.PIPE, stdout=output)
+    try:
+        await until(lambda: log.stat().st_size > 1000)
+        watch = await opened()
+        plots = plots_of(await watch.look())
+        (ours,) = (identity for identity, plot in plots.items() if plot.log_filepath == str(log))
+        assert plots[ours].process_id == plotter.pid
+    finally:
+        plotter.kill()
+        await plotter.communicate()
+    clock.now += 6
+    assert ours not in plots_of(await watch.look())

@@ -11,7 +11,13 @@ import aiohttp
 from chiatea.collector.observations import Observation, WatchingGap
 from chiatea.collector.source_health import BackOff, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, one_line
-from chiatea.collector.sources.daemon_messages import METRICS, WALLET_UI, observation_of_message, registration
+from chiatea.collector.sources.daemon_messages import (
+    METRICS,
+    WALLET_UI,
+    may_tell,
+    observation_of_message,
+    registration,
+)
 from chiatea.collector.sources.untrusted import mapping
 
 __all__ = ["DaemonListener"]
@@ -144,6 +150,8 @@ class DaemonListener:
 
     def _take_message(self, data: str, name: str, back_off: BackOff) -> None:
         self.notice_gap()
+        if not may_tell(data, name):
+            return
         try:
             message = json.loads(data)
         except (ValueError, RecursionError):

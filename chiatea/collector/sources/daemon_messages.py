@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from chiatea.collector.observations import (
     AnswerGiven,
+    FullNodeTold,
     HarvesterRemoved,
     HarvestersListed,
     Lookup,
@@ -15,15 +16,18 @@ from chiatea.collector.observations import (
     PartialTold,
     ProofFound,
     SignagePointSent,
+    WalletChanged,
 )
-from chiatea.collector.sources.rpc_answers import connections_of, harvester_of_summary
+from chiatea.collector.sources.rpc_answers import connections_of, full_node_of, harvester_of_summary
 from chiatea.collector.sources.untrusted import count, integer, items, mapping, number, plain_hex
 
-__all__ = ["METRICS", "WALLET_UI", "observation_of_message", "registration"]
+__all__ = ["METRICS", "WALLET_UI", "may_tell", "observation_of_message", "registration"]
 
 METRICS: Final = "metrics"
 WALLET_UI: Final = "wallet_ui"
 _SOURCE: Final = "chia daemon"
+_HEARD_TWICE: Final = frozenset({"chia_farmer", "chia_harvester"})
+"""Whose messages are taken from both registrations; all others' from `metrics`."""
 
 
 def registration(service_name: str) -> dict[str, Any]:
@@ -36,6 +40,16 @@ def registration(service_name: str) -> dict[str, Any]:
         "request_id": secrets.token_hex(32),
         "data": {"service": service_name},
     }
+
+
+def may_tell(message: str, registered_as: str) -> bool:
+    """Whether it is worth to read a message at all.
+
+    A full node tells `wallet_ui` all of its 80 peers, tens of kB, whenever one changes its peak (rpc_server.py).
+    """
+    if registered_as != WALLET_UI or '"register_service"' in message:
+        return True
+    return any(f'"{origin}"' in message for origin in _HEARD_TWICE)
 
 
 def observation_of_message(message: object, registered_as: str, time: float) -> Observation | None:
@@ -51,6 +65,8 @@ def observation_of_message(message: object, registered_as: str, time: float) -> 
     whole = mapping(message)
     command, origin, data = whole.get("command"), whole.get("origin"), mapping(whole.get("data"))
     if not isinstance(command, str) or not isinstance(origin, str):
+        return None
+    if registered_as == WALLET_UI and origin not in _HEARD_TWICE:
         return None
     if (origin, command) in _NAMELESS:
         return _NAMELESS[origin, command](data, time, f"{_SOURCE} {registered_as}")
@@ -131,6 +147,10 @@ def _harvester_removed(data: Mapping[str, Any], time: float) -> HarvesterRemoved
     return HarvesterRemoved(time, node_id) if node_id else None
 
 
+def _blockchain_state(data: Mapping[str, Any], time: float) -> FullNodeTold | None:
+    return FullNodeTold(time, full_node_of(data)) if mapping(data.get("blockchain_state")) else None
+
+
 _READERS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], float], Observation | None]]] = {
     ("chia_farmer", "new_signage_point"): _signage_point,
     ("chia_farmer", "new_farming_info"): lambda data, time: _answer(mapping(data.get("farming_info")), time),
@@ -138,6 +158,9 @@ _READERS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], float], Ob
     ("chia_farmer", "harvester_removed"): _harvester_removed,
     ("chia_farmer", "get_connections"): lambda data, time: connections_of(data, "farmer", time),
     ("chia_farmer", "proof"): _proof,
+    ("chia_full_node", "get_blockchain_state"): _blockchain_state,
+    ("chia_wallet", "coin_added"): lambda _, time: WalletChanged(time),
+    ("chia_wallet", "sync_changed"): lambda _, time: WalletChanged(time),
 }
 
 _NAMELESS: Final[Mapping[tuple[str, str], Callable[[Mapping[str, Any], float, str], Observation | None]]] = {

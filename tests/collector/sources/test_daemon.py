@@ -1,3 +1,4 @@
+import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,16 +9,18 @@ from hypothesis import strategies as st
 from chiatea.collector.observations import (
     AnswerGiven,
     ConnectionsTold,
+    FullNodeTold,
     Lookup,
     Observation,
     PartialTold,
     SignagePointSent,
+    WalletChanged,
     WatchingGap,
 )
 from chiatea.collector.source_health import SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
-from chiatea.collector.sources.daemon_messages import observation_of_message
+from chiatea.collector.sources.daemon_messages import may_tell, observation_of_message
 from chiatea.protobuf.chia_pb2 import Source
 
 Clock = Any
@@ -84,6 +87,30 @@ def test_an_answer_of_older_chia_names_no_harvester() -> None:
     info = {"challenge_hash": "0xcc", "signage_point": "0xAB", "passed_filter": 2, "proofs": 0, "total_plots": 9}
     message = {"origin": "chia_farmer", "command": "new_farming_info", "data": {"farming_info": info}}
     assert observation_of_message(message, "wallet_ui", 1.0) == AnswerGiven(1.0, "", "cc", "ab", 2, 0, None)
+
+
+def test_the_node_s_state_and_changes_of_the_wallet_are_told_to_metrics_alone() -> None:
+    state = {"blockchain_state": {"peak": {"height": 7}, "sync": {"synced": True}}, "success": True}
+    pushed = {"origin": "chia_full_node", "command": "get_blockchain_state", "data": state}
+    told = observation_of_message(pushed, "metrics", 1.0)
+    assert isinstance(told, FullNodeTold)
+    assert (told.full_node.peak_height, told.full_node.is_synced) == (7, True)
+    coin = {"origin": "chia_wallet", "command": "coin_added", "data": {"state": "coin_added", "wallet_id": 1}}
+    assert observation_of_message(coin, "metrics", 1.0) == WalletChanged(1.0)
+    empty = {"origin": "chia_full_node", "command": "get_blockchain_state", "data": {}}
+    assert observation_of_message(empty, "metrics", 1.0) is None
+    for message in (pushed, coin):
+        assert observation_of_message(message, "wallet_ui", 1.0) is None
+
+
+def test_what_is_not_worth_reading_tells_nothing(metrics_messages: Messages, wallet_ui_messages: Messages) -> None:
+    for name, messages in (("metrics", metrics_messages), ("wallet_ui", wallet_ui_messages)):
+        for at, message in messages:
+            told = observation_of_message(message, name, at)
+            assert may_tell(json.dumps(message), name) or told is None
+    assert may_tell(json.dumps({"command": "register_service", "origin": "daemon"}), "wallet_ui")
+    peers = {"origin": "chia_full_node", "command": "get_connections", "data": {"connections": []}}
+    assert not may_tell(json.dumps(peers), "wallet_ui")
 
 
 JSON = st.recursive(
@@ -182,5 +209,23 @@ async def test_without_a_daemon_the_source_is_absent(
     try:
         await until(lambda: health.entry.state == Source.ABSENT)
         assert told == []
+    finally:
+        await daemon.close()
+
+
+async def test_the_daemon_is_found_again_after_chia_renewed_all_of_its_certificates(
+    chia: FakeChia, told: list[Observation], clock: Clock, until: Until
+) -> None:
+    await chia.start("daemon")
+    health = SourceHealth("chia daemon", clock)
+    daemon = listener(chia, told, health, clock)
+    daemon.start()
+    try:
+        await until(lambda: daemon.is_listening)
+        await chia.stop_one("daemon")
+        await until(lambda: not daemon.is_listening)
+        chia.renew_authority()
+        await chia.start_one("daemon")
+        await until(lambda: daemon.is_listening and health.entry.state == Source.OK)
     finally:
         await daemon.close()
