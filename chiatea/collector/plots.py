@@ -27,9 +27,8 @@ _K_IN_NAME: Final = re.compile(r"(?:^|/)plot-(?:mainnet-|testnet\d*-)?k(\d{2})-"
 def expected_bytes(plot_version: int, k: int) -> int | None:
     """What a plot of that kind counts for in the farm's size, before Chia's factor of 0.78.
 
-    v1: (2k + 1) * 2^(k-1), Chia's `_expected_plot_size` (chia/consensus/pos_quality.py).
-    v2: (k + 1.46) * 2^k / 8, whatever the strength. That is not read in Chia but found: with it the totals of a
-    farm of Chia 2.7.5 with k18 v1 and k20 v2 plots of strengths 2 and 3 come out to the byte.
+    Both are Chia 2.7.5's `_expected_plot_size` (chia/consensus/pos_quality.py): (2k + 1) * 2^(k-1) for v1,
+    (k + 1.46) * 2^k / 8 for v2, whatever the strength. There it says that the second may still change a little.
     """
     if not 1 <= k <= 50:
         return None
