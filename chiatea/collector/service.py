@@ -6,19 +6,21 @@ import logging
 import tempfile
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Final, cast
 
 from chiatea.collector.identity import machine_id_of
 from chiatea.collector.self_watch import SelfWatch
-from chiatea.collector.watch import FACTS, Watch
+from chiatea.collector.watch import FACTS, PACKED_TOPICS, Watch
 from chiatea.config import Config
 from chiatea.protobuf.computer_info_pb2 import ComputerInfo
 from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.hardware_pb2 import System
 from chiatea.protobuf.monitoring_service_pb2 import COLLECTOR
 from chiatea.state.diff import diff
-from chiatea.state.machine_state import Entry, MachineState
+from chiatea.state.machine_state import MachineState
+from chiatea.state.packed import Entry
 from chiatea.state.throttle import Throttle
 from chiatea.wire.channel import Server
 from chiatea.wire.reporting import Reporting
@@ -35,6 +37,8 @@ BURST_SECONDS: Final = 0.05
 """Chia's events come in bursts: all harvesters answer one signage point within moments."""
 PATIENCE_SECONDS: Final = 5.0
 """How long the start waits for the server before it goes on without."""
+PART_CHANGES: Final = 1000
+"""A farm's first sync is put in parts: its changes all at once would take hundreds of MiB, and stall all else."""
 LAST_WORDS_SECONDS: Final = 2.0
 """How long the end waits for the server's acks."""
 
@@ -49,7 +53,13 @@ async def collect(config: Config, server: Server, *, stop: asyncio.Event) -> Non
     machine_id = machine_id_of(state_folder)
     spool = Spool(state_folder / "spool.db", max_bytes=config.monitoring.client.spool_size)
     reporting = Reporting(
-        server, machine_id, config.machine.name, COLLECTOR, gather_seconds=GATHER_SECONDS, spool=spool
+        server,
+        machine_id,
+        config.machine.name,
+        COLLECTOR,
+        gather_seconds=GATHER_SECONDS,
+        spool=spool,
+        packed_topics=PACKED_TOPICS,
     )
     sending = asyncio.create_task(reporting.run(), name="reporting")
     watch = Watch(config, machine_id)
@@ -121,10 +131,15 @@ class _Following:
         await self._send(self._throttle, state, _ALL_BUT_FACTS)
 
     async def _send(self, throttle: Throttle, state: MachineState, topics: frozenset[str]) -> None:
-        # What is sent becomes known, so all differences are found before anything is.
-        changes = list(throttle.due(diff(self._reporting.known, state, topics), _now()))
-        if changes:
-            await self._reporting.send(changes, self._stamps.next())
+        known = self._reporting.known
+        changes = throttle.due(diff(known, state, topics), _now())
+        # What is sent becomes known, so the differences of a part are found before any of it is.
+        while part := list(islice(changes, PART_CHANGES)):
+            await self._reporting.send(part, self._stamps.next(), state)
+            if self._reporting.known is not known:
+                # The server told anew what it has: the next look finds what is still different.
+                return
+        known.share_packed(state)
 
     async def _wait(self, until: float) -> None:
         news = asyncio.create_task(self._watch.news.wait())

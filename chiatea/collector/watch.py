@@ -12,10 +12,10 @@ from google.protobuf.message import Message
 from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
-from chiatea.collector.observations import Observation
+from chiatea.collector.observations import Observation, WalletChanged, WatchingGap
 from chiatea.collector.plotting_watch import PlottingWatch
 from chiatea.collector.service_watch import ServiceWatch
-from chiatea.collector.source_health import SourceHealth
+from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
 from chiatea.collector.sources.question import Question, UnansweredError
@@ -25,10 +25,11 @@ from chiatea.collector.sources.untrusted import mapping
 from chiatea.collector.watchdog import Watchdog
 from chiatea.config import Config
 from chiatea.protobuf.chia_pb2 import Source
-from chiatea.protobuf.descriptors import EntryId
-from chiatea.state.machine_state import Entry, MachineState
+from chiatea.protobuf.descriptors import TOPICS, EntryId
+from chiatea.state.machine_state import MachineState
+from chiatea.state.packed import Entry, PackedEntries, PackedMessages, packed_messages
 
-__all__ = ["FACTS", "Watch"]
+__all__ = ["FACTS", "PACKED_TOPICS", "Watch"]
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ _FIRST_PATIENCE_SECONDS: Final = 10.0
 _PATIENCE_SECONDS: Final = 0.5
 _MEMORY_EVERY: Final = 10.0
 _MEMORY_LIMIT_SECONDS: Final = 5.0
-_KEPT_AS_THEY_ARE: Final = frozenset({"harvester_plot", "plot_folder", "chia_notice", "pool"})
+PACKED_TOPICS: Final = frozenset({"harvester_plot"})
+"""Topics that a machine has very many entries of."""
+_KEPT_AS_THEY_ARE: Final = frozenset({"plot_folder", "chia_notice", "pool", "wallet_balance"})
 """Topics whose messages are made once and never changed."""
 
 
@@ -64,16 +67,18 @@ class Watch:
         self._watchdog = Watchdog(self._hardware.history.at)
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
         self._plotting = PlottingWatch(config.plotter_logs, clock)
-        self._daemon_health = SourceHealth("chia daemon", clock)
+        self._daemon_health = SourceHealth("chia daemon", clock, DAEMON_STALE_SECONDS)
         self._daemon = DaemonListener(lambda: self._place, self._take_event, self._daemon_health, clock)
         self._harvester_rounds = HarvesterRounds(
             RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
         )
+        self._farmer_rounds = FarmerRounds(RpcClient("farmer"), clock, lambda: self._daemon.is_listening)
+        self._wallet_rounds = WalletRounds(RpcClient("wallet"), clock)
         rounds = (
-            FarmerRounds(RpcClient("farmer"), clock),
+            self._farmer_rounds,
             self._harvester_rounds,
             FullNodeRounds(RpcClient("full_node"), clock),
-            WalletRounds(RpcClient("wallet"), clock),
+            self._wallet_rounds,
         )
         self._services = [ServiceWatch(service_rounds, self._take, clock) for service_rounds in rounds]
         self._published: dict[str, dict[EntryId, Message]] = {}
@@ -84,15 +89,17 @@ class Watch:
     async def start(self, known: MachineState) -> None:
         """Goes on from what the server last held of this machine, and begins to listen to Chia's daemon."""
         memory = read_memory(self._memory_path)
-        info = known.as_computer_info()
+        info = known.as_computer_info(except_topics=PACKED_TOPICS)
+        plots = packed_messages(known.of("harvester_plot"), TOPICS["harvester_plot"])
         log_memory = mapping(memory.get("log")) if memory is not None else {}
         is_log_restored = self._log.restore(log_memory)
         self._hardware.restore(info)
         self._know_disks()
         self._plotting.restore(mapping(memory.get("plotting")) if memory is not None else {}, info.plotting_plots)
-        self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
-        if info.harvester_plots:
-            self._harvester_rounds.settle()
+        self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None, plots)
+        self._watchdog.take(WatchingGap(self._clock()))
+        if plots:
+            self._harvester_rounds.settle(self._watchdog.harvester.plots)
         if not is_log_restored:
             self._watchdog.harvester.count_only_newer()
         for service, is_seen in zip(
@@ -116,13 +123,15 @@ class Watch:
         """One look at everything: a new state, whose unchanged entries are the messages of the last one."""
         now = self._clock()
         self._read_place()
-        rounds = [task for service in self._services if (task := service.begin_if_due(self._place, now)) is not None]
+        # Disks before plots: each plot is told with its disk.
         hardware, _ = await asyncio.gather(self._hardware.look(now, self._plot_folders()), self._log.look())
+        rounds = [task for service in self._services if (task := service.begin_if_due(self._place, now)) is not None]
         if rounds:
             await asyncio.wait(rounds, timeout=_FIRST_PATIENCE_SECONDS if self._is_first else _PATIENCE_SECONDS)
         self._is_first = False
         self._know_disks()
         topics: dict[str, Mapping[Any, Message]] = dict(hardware)
+        self._daemon.notice_gap()
         topics.update(self._watchdog.entries(self._clock(), self._hardware.running_kinds))
         topics["plotting_plot"] = await self._plotting.look(now, self._hardware.processes)
         topics["source"] = self._sources()
@@ -149,13 +158,19 @@ class Watch:
         self._watchdog.mount_points = self._hardware.disks.mount_points
 
     def _take(self, observation: Observation) -> None:
+        self._daemon.notice_gap()
         self._watchdog.take(observation)
 
     def _take_event(self, observation: Observation) -> None:
         self._watchdog.take(observation)
+        match observation:
+            case WatchingGap():
+                self._farmer_rounds.fill_gap()
+            case WalletChanged():
+                self._wallet_rounds.changed()
         self.news.set()
 
-    def _n_plots_told(self) -> object:
+    def _n_plots_told(self) -> int | None:
         """What the log and the daemon say of the number of this machine's plots: the last lookup's and refresh's."""
         return self._watchdog.harvester.n_plots_told
 
@@ -175,20 +190,19 @@ class Watch:
         if error is not None and self._place is None:
             for health in (self._daemon_health, *(service.health for service in self._services)):
                 health.failed(error)
-        healths = (
-            *self._hardware.healths,
-            self._log.health,
-            self._daemon_health,
-            *(service.health for service in self._services),
-        )
+        healths = (*self._hardware.healths, self._log.health, *(service.health for service in self._services))
+        daemon = self._daemon_health.aged(is_news_due=self._watchdog.are_events_due())
         # Plotters say nothing for as long as a step takes: their silence does not make them stale.
         plotting = self._plotting.health.entry
-        return {**{health.entry.id: health.aged() for health in healths}, plotting.id: plotting}
+        return {entry.id: entry for entry in (daemon, plotting, *(health.aged() for health in healths))}
 
     def _state(self, topics: Mapping[str, Mapping[Any, Message]], now: float) -> MachineState:
         state = MachineState()
         for topic, drafts in topics.items():
             if not drafts:
+                continue
+            if isinstance(drafts, PackedMessages):
+                state.entries[topic] = PackedEntries(drafts.copy(), now)
                 continue
             messages = drafts if topic in _KEPT_AS_THEY_ARE else self._copies(topic, drafts)
             state.entries[topic] = {identity: Entry(message, now) for identity, message in messages.items()}

@@ -3,11 +3,11 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from typing import Final, TypeVar
 
 from chiatea.protobuf.computer_info_pb2 import DELETE, NONE, UpdateEvent
-from chiatea.protobuf.descriptors import EntryId, entry_of, topic_of
+from chiatea.protobuf.descriptors import EntryId, Topic, entry_of, topic_of
 from chiatea.protobuf.monitoring_service_pb2 import EventBatch
 from chiatea.state.diff import Change
 from chiatea.state.machine_state import Entry, MachineState
@@ -34,9 +34,10 @@ class Outbox:
         known: that state.
     """
 
-    def __init__(self, spool: Spool | None = None) -> None:
-        """Empty, or with what a spool still holds."""
-        self.known = MachineState()
+    def __init__(self, spool: Spool | None = None, *, packed_topics: Container[str] = ()) -> None:
+        """Empty, or with what a spool still holds. `packed_topics` are those that `known` keeps in little memory."""
+        self.known = MachineState(packed_topics=packed_topics)
+        self._packed_topics = packed_topics
         self._spool = spool
         self._memory: deque[EventBatch] = deque()
         self._n_in_memory = 0
@@ -45,7 +46,7 @@ class Outbox:
         self._newest_bytes = 0
         self._is_numbered = False
         """Whether the server said where the numbers stand; until then they are provisional."""
-        self._changed: dict[tuple[str, EntryId], Entry | None] = {}
+        self._changed: set[tuple[str, EntryId]] = set()
         self._has_all_changed = False
         # One at a time moves batches or talks to the spool.
         self._moving = asyncio.Lock()
@@ -85,21 +86,22 @@ class Outbox:
             if topic is not None and event.event_type != NONE:
                 message = entry_of(event, topic)
                 entry = None if event.event_type == DELETE else Entry(message, event.timestamp)
-                self._hold(Change(topic, topic.id_of(message), event.event_type, message), entry)
+                self.known.hold(topic, topic.id_of(message), entry)
+                self._note(topic, topic.id_of(message))
 
-    def put_changes(self, changes: Iterable[Change], timestamp: float) -> None:
-        """Takes changes as events of one time, and counts them as known: `known` shares their messages."""
+    def put_changes(self, changes: Iterable[Change], timestamp: float, state: MachineState) -> None:
+        """Takes changes to a state as events of one time, and counts them as known: `known` shares them with it."""
         for change in changes:
             message = change.message
             batch = self._batch_with_room_for(message.ByteSize() + 16)
             event = batch.events.add(timestamp=timestamp, event_type=change.event_type)
             getattr(event, change.topic.name).CopyFrom(message)
-            self._hold(change, None if change.event_type == DELETE else Entry(message, timestamp))
+            self.known.take(change.topic, change.entry_id, state)
+            self._note(change.topic, change.entry_id)
 
-    def _hold(self, change: Change, entry: Entry | None) -> None:
-        self.known.hold(change.topic, change.entry_id, entry)
+    def _note(self, topic: Topic, entry_id: EntryId) -> None:
         if self._spool is not None:
-            self._changed[change.topic.name, change.entry_id] = entry
+            self._changed.add((topic.name, entry_id))
 
     def _batch_with_room_for(self, n_bytes: int) -> EventBatch:
         """The newest batch, unless it is full or may have reached the server: then the next."""
@@ -180,7 +182,8 @@ class Outbox:
         if self._spool is None:
             return False
         async with self._moving:
-            self.known = await self._asked(lambda spool: spool.remembered(), MachineState())
+            empty = MachineState(packed_topics=self._packed_topics)
+            self.known = await self._asked(lambda spool: spool.remembered(empty), empty)
         return True
 
     async def store(self, *, with_batches: bool) -> None:
@@ -189,12 +192,13 @@ class Outbox:
             return
         async with self._moving:
             is_all, self._has_all_changed = self._has_all_changed, False
-            changed, self._changed = self._changed, {}
+            changed, self._changed = self._changed, set()
             if is_all:
                 everything = _rows_of(self.known.copy())
                 await self._written(lambda spool: spool.remember(everything, is_all=True))
             elif changed:
-                rows = [Remembered(*key, entry) for key, entry in changed.items()]
+                state = self.known.copy({name for name, _ in changed})
+                rows = (Remembered(name, entry_id, state.of(name).get(entry_id)) for name, entry_id in changed)
                 await self._written(lambda spool: spool.remember(rows))
             if with_batches and self._memory:
                 await self._move()

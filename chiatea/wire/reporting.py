@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
 from typing import Final
 
 import grpc
@@ -55,20 +55,23 @@ class Reporting:
         *,
         gather_seconds: float = 0.0,
         spool: Spool | None = None,
+        packed_topics: Container[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Reports for one machine.
 
         What is put to leave `at_once` does. All else that is put within `gather_seconds` of the last message leaves
-        together, as one message. With a `spool`, what is not acked survives the end of this process.
+        together, as one message. With a `spool`, what is not acked survives the end of this process. `packed_topics`
+        are those that `known` keeps in little memory.
         """
+        self._packed_topics = packed_topics
         self._gather_seconds = gather_seconds
         self._server = server
         self._machine_id = machine_id
         self._machine_name = machine_name
         self._reporter = reporter
         self._clock = clock
-        self._outbox = Outbox(spool)
+        self._outbox = Outbox(spool, packed_topics=packed_topics)
         self._news = asyncio.Event()
         self._urgent = asyncio.Event()
         self._room = asyncio.Event()
@@ -110,8 +113,8 @@ class Reporting:
         self._outbox.put(events)
         self._tell(at_once=at_once)
 
-    async def send(self, changes: Sequence[Change], timestamp: float) -> None:
-        """Takes changes as events of one time; news leave at once. Waits while too much is on its way already.
+    async def send(self, changes: Sequence[Change], timestamp: float, state: MachineState) -> None:
+        """Takes changes to a state as events of one time; news leave at once. Waits while too much is on its way.
 
         What finds no room is counted and left out: it stays a difference to `known`.
         """
@@ -123,7 +126,7 @@ class Reporting:
         rest = iter(changes)
         while some := list(itertools.islice(rest, _CHANGES_AT_ONCE)):
             await self._wait_for_room()
-            self._outbox.put_changes(some, timestamp)
+            self._outbox.put_changes(some, timestamp, state)
             self._tell(at_once=bool(news))
 
     async def _wait_for_room(self) -> None:
@@ -211,7 +214,7 @@ class Reporting:
 
     async def _learn(self, stub: MonitoringStub) -> None:
         request = MachineStateRequest(machine_id=self._machine_id, reporter=self._reporter)
-        known, last_sequence = MachineState(), 0
+        known, last_sequence = MachineState(packed_topics=self._packed_topics), 0
         async for chunk in stub.GetMachineState(request):
             known.merge(chunk.part)
             last_sequence = chunk.last_sequence

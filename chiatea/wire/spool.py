@@ -202,9 +202,8 @@ class Spool:
                 connection.executemany("DELETE FROM entry WHERE topic = ? AND id = ?", gone)
                 connection.executemany("INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?)", kept)
 
-    def remembered(self) -> MachineState:
-        """The state that the server had when it was last heard of, and what is kept for it on top."""
-        state = MachineState()
+    def remembered(self, state: MachineState) -> MachineState:
+        """The state that the server had when it was last heard of, and what is kept for it on top, put in `state`."""
         with self._transaction() as connection:
             for name, timestamp, data in connection.execute("SELECT topic, timestamp, data FROM entry"):
                 topic = TOPICS.get(name)

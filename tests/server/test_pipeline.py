@@ -296,12 +296,12 @@ async def test_changes_of_readings_wait_and_news_do_not(server: Running) -> None
     ]
     async with task_of(sender.run()):
         await sender.is_ready.wait()
-        await sender.send(list(diff(sender.known, states[0])), 1.0)
+        await sender.send(list(diff(sender.known, states[0])), 1.0, states[0])
         await until(lambda: n_committed(server) == 1)
-        await sender.send(list(diff(sender.known, states[1])), 2.0)
+        await sender.send(list(diff(sender.known, states[1])), 2.0, states[1])
         assert sender.n_unacked >= 1
         assert n_committed(server) == 1
-        await sender.send(list(diff(sender.known, states[2])), 3.0)
+        await sender.send(list(diff(sender.known, states[2])), 3.0, states[2])
         await until(lambda: n_committed(server) == 2)
     assert sender.known.of("disk")["/a"].message is states[2].of("disk")["/a"].message
 

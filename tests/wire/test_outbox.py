@@ -248,7 +248,7 @@ class World:
             ComputerInfo(timestamp=number, disks=[Disk(id="/a", free_bytes=number)])
         )
         changes = list(diff(self.outbox.known, self.truth))
-        self.outbox.put_changes(changes, float(number))
+        self.outbox.put_changes(changes, float(number), self.truth)
         self.put += [(number, number)] * len(changes)
 
     async def send(self, *, with_acks: bool = True) -> None:

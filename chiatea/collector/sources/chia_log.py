@@ -28,6 +28,10 @@ class LogPart:
     n_not_understood: int = 0
     n_cut: int = 0
     last_not_understood: str = ""
+    has_info: bool = False
+    """Whether there was a line of level INFO or DEBUG."""
+    quiet_since: float | None = None
+    """The time of the first line after the newest one of those, else of the first line."""
 
 
 class ChiaLog:
@@ -72,3 +76,7 @@ class ChiaLog:
         if time is not None:
             part.services[line.service] = (time, line.version)
             part.newest_time = time
+            if line.level in {"INFO", "DEBUG"}:
+                part.has_info, part.quiet_since = True, None
+            elif part.quiet_since is None:
+                part.quiet_since = time

@@ -90,16 +90,20 @@ def _lookup_new(line: LogLine, time: float) -> Observation | None:
     match = _LOOKUP_NEW.match(line.text)
     if match is None:
         return None
-    challenge, eligible, proofs, _, seconds, n_plots = match.groups()
-    return Lookup(time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots))
+    challenge, eligible, proofs, v2, seconds, n_plots = match.groups()
+    return Lookup(
+        time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots), int(v2 or 0)
+    )
 
 
 def _lookup_old(line: LogLine, time: float) -> Observation | None:
     match = _LOOKUP_OLD.match(line.text)
     if match is None:
         return None
-    eligible, challenge, proofs, _, seconds, n_plots = match.groups()
-    return Lookup(time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots))
+    eligible, challenge, proofs, v2, seconds, n_plots = match.groups()
+    return Lookup(
+        time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots), int(v2 or 0)
+    )
 
 
 def _rounded(seconds: str) -> float:

@@ -58,9 +58,9 @@ def test_lookups_are_read_in_every_release_s_form(start: str) -> None:
     new = "challenge_hash: 37c5941d80 ...2 plots were eligible for farming challenge"
     new += "Found 1 V1 proofs and 3 V2 qualities."
     old = "2 plots were eligible for farming 37c5941d80... Found 1 proofs."
-    for text in (new, old):
+    for text, v2_qualities in ((new, 3), (old, 0)):
         lookup = told(f"{start}{text} Time: 0.02732 s. Total 42 plots")
-        assert lookup == Lookup(5.0, "chia log", "37c5941d80", 2, 1, 0.02732, 42)
+        assert lookup == Lookup(5.0, "chia log", "37c5941d80", 2, 1, 0.02732, 42, v2_qualities)
 
 
 @pytest.mark.parametrize(
