@@ -3,7 +3,7 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "hardware", "collector")
+BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "hardware", "collector", "latency")
 
 for name in BENCHMARKS:
     began = time.monotonic()

@@ -58,6 +58,8 @@ class FakeFarm:
         self.log = root / "log" / "debug.log"
         self.log.parent.mkdir()
         self.log.touch()
+        self.every_seconds, self.spread_seconds = SIGNAGE_POINT_EVERY, 0.0
+        self.answers: Path | None = None
         self.index = 0
 
     def answer(self) -> None:
@@ -144,7 +146,7 @@ class FakeFarm:
             self.move_node()
             with contextlib.suppress(ConnectionError):
                 await self.point()
-            await asyncio.sleep(SIGNAGE_POINT_EVERY)
+            await asyncio.sleep(max(0.0, self.every_seconds - self.spread_seconds))
 
     async def point(self) -> None:
         rng = self.rng
@@ -170,6 +172,10 @@ class FakeFarm:
                 "timestamp": int(time.time()),
                 "total_plots": self.n_plots if number == 0 else 5000,
             }
+            await asyncio.sleep(self.spread_seconds / len(self.node_ids))
+            if self.answers is not None:
+                with self.answers.open("a") as answers:
+                    answers.write(f"{time.time()} {node_id}\n")
             await self.tell("chia_farmer", "new_farming_info", {"farming_info": info, "success": True})
         n_eligible, seconds = rng.randrange(300), rng.uniform(0.2, 0.9)
         looked_up = {
@@ -206,6 +212,7 @@ class FakeFarm:
 
 async def run(options: argparse.Namespace) -> None:
     farm = FakeFarm(options.root, options.plots, options.harvesters)
+    farm.every_seconds, farm.spread_seconds, farm.answers = options.every, options.spread, options.answers
     farm.answer()
     await farm.chia.start()
     living = asyncio.create_task(farm.live())
@@ -220,6 +227,9 @@ def main() -> None:
     parser.add_argument("root", type=Path)
     parser.add_argument("--plots", type=int, default=100_000)
     parser.add_argument("--harvesters", type=int, default=20)
+    parser.add_argument("--every", type=float, default=SIGNAGE_POINT_EVERY, help="seconds between two signage points")
+    parser.add_argument("--spread", type=float, default=0.0, help="seconds over which the harvesters answer one")
+    parser.add_argument("--answers", type=Path, help="a file that each answer is written to: its time and node")
     asyncio.run(run(parser.parse_args()))
 
 

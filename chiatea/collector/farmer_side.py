@@ -288,7 +288,8 @@ class FarmerSide:
         for node_id, debt in self._challenges.harvesters.items():
             draft = self._draft_of(node_id)
             draft.state = _state_of(debt, draft, now)
-            draft.n_challenges_owed = debt.n_owed
+            # What is not late yet is neither good nor bad, and each point would be one more event for nothing.
+            draft.n_challenges_owed = debt.n_owed - len(debt.pending)
             draft.n_challenges_answered = debt.n_answered
             draft.n_challenges_late = debt.n_late
             draft.missed_challenges = debt.n_missed

@@ -350,7 +350,7 @@ class HarvesterViewedFromFarmer(_message.Message):
     last_answer_time: _builtins.float
     last_message_time: _builtins.float
     n_challenges_owed: _builtins.int
-    """Signage points sent to it while connected, and what became of them."""
+    """Signage points sent to it while connected that it answered or did not answer for 25 s, and which was the case."""
     n_challenges_answered: _builtins.int
     n_challenges_late: _builtins.int
     """Answered later than 25 s: they are missed challenges as well."""

@@ -212,3 +212,9 @@ def test_the_ledger_stays_small_however_long_it_is_kept() -> None:
     memory: Any = watchdog.as_json(15_000)["farmer"]
     assert len(str(memory)) < 20_000
     assert len(watchdog.entries(15_000, frozenset())["missed_challenge"]) == 100
+
+
+def test_a_point_that_is_under_way_is_neither_answered_nor_owed_yet() -> None:
+    watchdog = watched(peers(1, "a"), sent(1, 10.0), answer("a", 1, 11), sent(2, 20.0))
+    assert owed(watchdog, "a", 44) == (1, 1, 0)
+    assert owed(watchdog, "a", 46) == (2, 1, 1)
