@@ -11,7 +11,7 @@ from chiatea.collector.sources.rates import three_digits
 from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.chia_pb2 import Process
 
-__all__ = ["Processes", "kind_of"]
+__all__ = ["Processes", "kind_of", "own_name"]
 
 _SERVICES: Final = {
     "daemon": Process.DAEMON,
@@ -52,6 +52,14 @@ def kind_of(name: str, command_line: Sequence[str]) -> "Process.Kind.ValueType |
     return None
 
 
+def own_name(command_line: Sequence[str]) -> str:
+    """What a process of chia-tea is, as "chia-tea serve": most are Python by their name."""
+    bases = [word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe") for word in command_line]
+    begins = next((index for index, base in enumerate(bases) if base in {"chia-tea", "chiatea"}), len(bases))
+    command = next((word for word in bases[begins + 1 :] if word.isalpha()), "")
+    return f"chia-tea {command}".rstrip()
+
+
 class Processes:
     """Finds Chia's processes now and then, and looks at the found ones in between."""
 
@@ -79,9 +87,12 @@ class Processes:
                 return
             process = psutil.Process(pid)
             name = process.name()
-            kind = kind_of(name, _command_line(process)) if _may_be_watched(name) else None
+            command_line = _command_line(process) if _may_be_watched(name) else []
+            kind = kind_of(name, command_line) if _may_be_watched(name) else None
             if kind is None:
                 return
+            if kind == Process.OTHER:
+                name = own_name(command_line)
             entry = Process(
                 id=pid,
                 name=printable(name),

@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from chiatea.collector.sources.processes import Processes, kind_of
+from chiatea.collector.sources.processes import Processes, kind_of, own_name
 from chiatea.protobuf.chia_pb2 import Process
 
 
@@ -145,3 +145,16 @@ def test_a_process_is_inspected_twice_and_never_again(monkeypatch: pytest.Monkey
     for _ in range(5):
         processes.find()
     assert sorted(asked) == [10, 10, 11, 11]
+
+
+@pytest.mark.parametrize(
+    ("command_line", "name"),
+    [
+        (["/usr/bin/python3", "-m", "chiatea", "serve", "--port", "0"], "chia-tea serve"),
+        (["/venv/bin/python", "/venv/bin/chia-tea", "--debug", "up", "--headless"], "chia-tea up"),
+        (["C:\\tools\\chia-tea.exe", "tui"], "chia-tea tui"),
+        (["chia-tea"], "chia-tea"),
+    ],
+)
+def test_a_process_of_chia_tea_is_called_by_its_command(command_line: list[str], name: str) -> None:
+    assert own_name(command_line) == name
