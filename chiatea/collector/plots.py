@@ -126,10 +126,11 @@ class PlotList:
         made = cls()
         if isinstance(plots, PackedMessages):
             made.messages = plots.copy()
-            made._left = set(plots.keys())
-            plots = plots.values()
-        for plot in plots:
-            made.add(plot)
+            for plot in plots.values():
+                made._count(plot)
+        else:
+            for plot in plots:
+                made.add(plot)
         return made.completed()
 
     def add(self, plot: HarvesterPlot) -> None:
@@ -141,6 +142,10 @@ class PlotList:
         elif path in self.messages:
             return
         self.messages[path] = plot
+        self._count(plot)
+
+    def _count(self, plot: HarvesterPlot) -> None:
+        path = plot.id
         if plot.state != HarvesterPlot.LOADED:
             self.not_loaded.add(path)
         self.totals.add(plot)

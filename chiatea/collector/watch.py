@@ -18,9 +18,10 @@ from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
+from chiatea.collector.sources.harvester_rounds import HarvesterRounds
 from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.rpc import RpcClient
-from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, HarvesterRounds, WalletRounds
+from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, WalletRounds
 from chiatea.collector.sources.untrusted import mapping
 from chiatea.collector.watchdog import Watchdog
 from chiatea.config import Config

@@ -46,7 +46,8 @@ class Outbox:
         self._newest_bytes = 0
         self._is_numbered = False
         """Whether the server said where the numbers stand; until then they are provisional."""
-        self._changed: set[tuple[str, EntryId]] = set()
+        self._changed: dict[str, set[EntryId]] = {}
+        """Ids by topic."""
         self._has_all_changed = False
         # One at a time moves batches or talks to the spool.
         self._moving = asyncio.Lock()
@@ -101,7 +102,7 @@ class Outbox:
 
     def _note(self, topic: Topic, entry_id: EntryId) -> None:
         if self._spool is not None:
-            self._changed.add((topic.name, entry_id))
+            self._changed.setdefault(topic.name, set()).add(entry_id)
 
     def _batch_with_room_for(self, n_bytes: int) -> EventBatch:
         """The newest batch, unless it is full or may have reached the server: then the next."""
@@ -192,13 +193,17 @@ class Outbox:
             return
         async with self._moving:
             is_all, self._has_all_changed = self._has_all_changed, False
-            changed, self._changed = self._changed, set()
+            changed, self._changed = self._changed, {}
             if is_all:
                 everything = _rows_of(self.known.copy())
                 await self._written(lambda spool: spool.remember(everything, is_all=True))
             elif changed:
-                state = self.known.copy({name for name, _ in changed})
-                rows = (Remembered(name, entry_id, state.of(name).get(entry_id)) for name, entry_id in changed)
+                state = self.known.copy(changed)
+                rows = (
+                    Remembered(name, entry_id, state.of(name).get(entry_id))
+                    for name, ids in changed.items()
+                    for entry_id in ids
+                )
                 await self._written(lambda spool: spool.remember(rows))
             if with_batches and self._memory:
                 await self._move()

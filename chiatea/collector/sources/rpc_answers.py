@@ -1,14 +1,12 @@
 """Answers of Chia's RPC as entries. Pure; forms of Chia 2.7.5. What is missing or of a wrong type stays unset."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from chiatea.collector.observations import Connection, ConnectionsTold
-from chiatea.collector.plots import disk_id_of, effective_bytes, k_of_name
 from chiatea.collector.sources.untrusted import boolean, count, integer, items, mapping, number, plain_hex, text
 from chiatea.protobuf.chia_pb2 import (
     FullNode,
-    HarvesterPlot,
     HarvesterViewedFromFarmer,
     Pool,
     Wallet,
@@ -16,7 +14,6 @@ from chiatea.protobuf.chia_pb2 import (
 )
 
 __all__ = [
-    "PlotReader",
     "connections_of",
     "full_node_of",
     "harvester_of_summary",
@@ -28,9 +25,6 @@ __all__ = [
     "wallet_farmed_of",
     "wallet_sync_of",
 ]
-
-_FIRST_V2_SIZE: Final = 128
-"""Chia tells a v2 plot's size as 128 and its strength (PlotParam's byte)."""
 
 
 def _count(value: object) -> int:
@@ -126,63 +120,6 @@ def _points(entries: object) -> int | None:
     if not isinstance(entries, list):
         return None
     return sum(count(pair[1]) for pair in map(items, entries) if len(pair) == 2)
-
-
-class PlotReader:
-    """Makes plots out of the parts of get_plots' answer, which is too long to be had in one piece."""
-
-    def __init__(self, mount_points: Sequence[str]) -> None:
-        """A reader that finds each plot's disk among the mount points."""
-        self._mount_points = mount_points
-        self._disk_of_folder: dict[str, str | None] = {}
-
-    def _disk_of(self, filepath: str) -> str | None:
-        folder = filepath.rpartition("/")[0]
-        if folder not in self._disk_of_folder:
-            self._disk_of_folder[folder] = disk_id_of(filepath, self._mount_points)
-        return self._disk_of_folder[folder]
-
-    def not_loaded(self, filepath: object, state: "HarvesterPlot.State.ValueType") -> HarvesterPlot | None:
-        """A file that the harvester tells only the name of."""
-        path = text(filepath)
-        if path is None:
-            return None
-        return HarvesterPlot(
-            id=path,
-            state=state,
-            plot_version=2 if path.endswith((".plot2", ".gplot")) else 1,
-            k=k_of_name(path),
-            disk_id=self._disk_of(path),
-        )
-
-    def loaded(self, told: object) -> HarvesterPlot | None:
-        """One entry of `plots`."""
-        entry = mapping(told)
-        filepath = text(entry.get("filename"))
-        if filepath is None:
-            return None
-        size = integer(entry.get("size"))
-        is_v2 = size is not None and size >= _FIRST_V2_SIZE
-        version = 2 if is_v2 else 1
-        k = k_of_name(filepath) if is_v2 or size is None else size
-        k = k if k is not None and 0 < k < _FIRST_V2_SIZE else None
-        compression = integer(entry.get("compression_level")) or 0
-        return HarvesterPlot(
-            id=filepath,
-            plot_id=plain_hex(entry.get("plot_id")) or None,
-            state=HarvesterPlot.LOADED,
-            plot_version=version,
-            k=k,
-            strength=min(size - _FIRST_V2_SIZE, 127) if is_v2 and size is not None else None,
-            compression_level=compression if 0 <= compression < 1000 else 0,
-            file_bytes=_count(entry.get("file_size")),
-            effective_bytes=effective_bytes(version, k) if k is not None else None,
-            plot_public_key=plain_hex(entry.get("plot_public_key")) or None,
-            pool_public_key=plain_hex(entry.get("pool_public_key")) or None,
-            pool_contract_puzzle_hash=plain_hex(entry.get("pool_contract_puzzle_hash")) or None,
-            modified_time=number(entry.get("time_modified")) or 0.0,
-            disk_id=self._disk_of(filepath),
-        )
 
 
 def full_node_of(answer: object) -> FullNode:

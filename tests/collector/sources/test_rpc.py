@@ -19,6 +19,7 @@ from chiatea.collector.observations import (
 from chiatea.collector.plots import PlotList
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader, place_of
+from chiatea.collector.sources.harvester_rounds import HarvesterRounds
 from chiatea.collector.sources.plot_stream import PlotStream
 from chiatea.collector.sources.rpc import NoServiceError, RpcClient, RpcFailedError, RpcRefusedError
 from chiatea.collector.sources.rpc_answers import (
@@ -30,7 +31,7 @@ from chiatea.collector.sources.rpc_answers import (
     wallet_farmed_of,
     wallet_sync_of,
 )
-from chiatea.collector.sources.rpc_rounds import FarmerRounds, HarvesterRounds, WalletRounds
+from chiatea.collector.sources.rpc_rounds import FarmerRounds, WalletRounds
 from chiatea.protobuf.chia_pb2 import HarvesterPlot, Source
 
 Clock = Any
