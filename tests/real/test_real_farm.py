@@ -65,6 +65,8 @@ def test_a_plot_without_our_key_and_a_copy_of_a_plot_are_told(farm: RealFarm, te
     of_farm, of_barn = (tea.harvester_of_farmer(node_id_of(farm.harvesters()[name])) for name in ("farm", "barn"))
     assert (of_farm["n_duplicates"], of_farm["n_no_key"]) == (1, 0)
     assert (of_barn["n_duplicates"], of_barn["n_no_key"]) == (0, 1)
+    assert tea.machine("barn")["harvester"]["n_no_key"] == 1
+    assert [plot["state"] for plot in tea.machine("barn")["harvester_plots"]].count("NO_KEY") == 1
 
 
 def test_points_that_the_node_skipped_are_counted_apart(farm: RealFarm, tea: Tea) -> None:
@@ -176,12 +178,9 @@ def test_every_proof_that_the_farmer_declared_is_counted(farm: RealFarm, tea: Te
 def has_counted_every_lookup_once(tea: Tea, machine: str, root: ChiaRoot) -> bool:
     """Whether the counters of a harvester are the sums over the lookups that its own log tells of."""
     harvester, lookups = tea.machine(machine)["harvester"], root.lookups()
-    counters = harvester["n_challenges"], harvester["n_eligible_plots"], harvester["n_proofs"]
-    return counters == (
-        len(lookups),
-        sum(lookup.eligible for lookup in lookups),
-        sum(lookup.proofs for lookup in lookups),
-    )
+    counters = tuple(harvester[name] for name in ("n_challenges", "n_eligible_plots", "n_proofs", "n_v2_qualities"))
+    sums = (sum(column) for column in zip(*(lookup[2:] for lookup in lookups), strict=True))
+    return counters == (len(lookups), *sums)
 
 
 def test_a_killed_collector_goes_on_and_counts_nothing_twice(farm: RealFarm, tea: Tea) -> None:
