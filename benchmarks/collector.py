@@ -45,6 +45,18 @@ def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             process.wait()
 
 
+def collector_config(folder: Path, root: Path) -> Path:
+    """A configuration of a collector beside a server's folder that watches a Chia, all else by default."""
+    config = folder / "collect.yml"
+    settings = {
+        "machine": {"state_folder": "collector"},
+        "logging": {"log_to_file": False},
+        "chia": {"root": str(root)},
+    }
+    config.write_text(yaml.safe_dump(settings))
+    return config
+
+
 def memory_mib(pid: int) -> tuple[float, float]:
     """Resident memory now and at most so far, in MiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -66,16 +78,7 @@ def measure(folder: Path, n_plots: int, n_harvesters: int, seconds: float) -> No
     with fake as chia, running_server(folder / "server") as server:
         assert chia.stdout is not None
         assert chia.stdout.readline() == "ready\n"
-        config = folder / "server" / "collect.yml"
-        config.write_text(
-            yaml.safe_dump(
-                {
-                    "machine": {"state_folder": "collector"},
-                    "logging": {"log_to_file": False},
-                    "chia": {"root": str(root)},
-                }
-            )
-        )
+        config = collector_config(folder / "server", root)
         print(f"{n_plots} plots, {n_harvesters} harvesters")
         command = ("chiatea", "collect", "--until-stdin-closes", f"--config={config}")
         for what in ("first sync", "start when the server knows all"):

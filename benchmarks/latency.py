@@ -17,9 +17,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-import yaml
-
-from benchmarks.collector import running
+from benchmarks.collector import collector_config, running
 from benchmarks.server import Running, running_server
 from chiatea.protobuf.monitoring_service_pb2 import MachineStateRequest, SubscribeRequest
 from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringStub
@@ -122,16 +120,7 @@ def main() -> None:
         with fake as chia, running_server(folder / "server") as server:
             assert chia.stdout is not None
             assert chia.stdout.readline() == "ready\n"
-            config = folder / "server" / "collect.yml"
-            config.write_text(
-                yaml.safe_dump(
-                    {
-                        "machine": {"state_folder": "collector"},
-                        "logging": {"log_to_file": False},
-                        "chia": {"root": str(root)},
-                    }
-                )
-            )
+            config = collector_config(folder / "server", root)
             command = ("chiatea", "collect", "--until-stdin-closes", f"--config={config}")
             with running(*command, f"--address={server.server.address}"):
                 viewer = as_viewer(folder / "server", server)
