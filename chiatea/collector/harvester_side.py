@@ -116,6 +116,7 @@ class HarvesterSide:
         draft.n_challenges += 1
         draft.n_eligible_plots += lookup.eligible_plots
         draft.n_proofs += lookup.proofs
+        draft.n_v2_qualities += lookup.v2_qualities
         if lookup.seconds >= SLOW_LOOKUP_SECONDS:
             self._count_slow(lookup.time - lookup.seconds)
         if lookup.proofs:

@@ -11,7 +11,7 @@ from chiatea.collector.sources.chia_config import SERVICES, one_line
 from chiatea.collector.sources.chia_log import ChiaLog, LogPart
 from chiatea.collector.sources.log_reader import Position
 from chiatea.collector.sources.question import Question, UnansweredError
-from chiatea.collector.sources.untrusted import integer, printable, text
+from chiatea.collector.sources.untrusted import integer, items, printable, text
 
 __all__ = ["LogWatch"]
 
@@ -20,6 +20,9 @@ _LIMIT_SECONDS: Final = 2.0
 _FIRST_BYTES, _FIRST_SECONDS = 128 * 1024 * 1024, 6.0
 """The first look reads on to the end of all but the largest logs, so that the newest lookups show at once."""
 _NEXT_BYTES, _NEXT_SECONDS = 16 * 1024 * 1024, 1.0
+_NEWEST_LINES: Final = 200
+_FEWEST_STRANGE: Final = 8
+"""Fewer strange lines than this say nothing of the whole log."""
 
 
 class LogWatch:
@@ -32,25 +35,30 @@ class LogWatch:
         self.path = path
         self.position = Position()
         """As far as everything is taken."""
+        self._context = (0, 0)
         self._take = take
         self._clock = clock
         self._log = ChiaLog(path)
         self._question = Question(self._read)
         self._is_first = True
+        self._n_strange = self._n_fine = 0.0
+        """Of about the newest 200 lines."""
 
     def restore(self, memory: Mapping[str, Any]) -> bool:
         """Goes on from the memory file. False where its position is not of this log."""
         entry = self.health.entry
         entry.n_understood = max(0, integer(memory.get("n_understood")) or 0)
         entry.n_not_understood = max(0, integer(memory.get("n_not_understood")) or 0)
-        sample = text(memory.get("last_not_understood"))
-        if sample is not None:
-            entry.last_not_understood = sample
+        entry.n_lines_cut = max(0, integer(memory.get("n_lines_cut")) or 0)
+        for sample in items(memory.get("samples")):
+            if told := text(sample):
+                self._log.samples.add(told)
+        self._tell_samples()
         position = Position.from_json(memory.get("position"))
         if position is None or memory.get("path") != str(self.path):
             return False
         self.position = position
-        self._log = ChiaLog(self.path, position)
+        self._log = ChiaLog(self.path, position, _context_of(memory.get("context")), self._log.samples)
         return True
 
     def as_json(self) -> dict[str, Any]:
@@ -59,9 +67,11 @@ class LogWatch:
         return {
             "path": str(self.path),
             "position": self.position.as_json(),
+            "context": self._context,
             "n_understood": entry.n_understood,
             "n_not_understood": entry.n_not_understood,
-            "last_not_understood": entry.last_not_understood,
+            "n_lines_cut": entry.n_lines_cut,
+            "samples": list(entry.samples_not_understood),
         }
 
     async def look(self) -> None:
@@ -84,7 +94,10 @@ class LogWatch:
             self.health.failed(f"{self.path}: {error.strerror or one_line(error)}")
         else:
             self._is_first = False
-            self.health.succeeded(has_news=False)
+            if (strangeness := self._strangeness()) is None:
+                self.health.succeeded(has_news=False)
+            else:
+                self.health.failed(strangeness)
 
     def _read(self) -> LogPart:
         return self._log.read_part(_SLICE_BYTES, self._clock())
@@ -95,16 +108,52 @@ class LogWatch:
         for service, (newest, version) in part.services.items():
             if service in SERVICES:
                 self._take(VersionTold(newest, service, version))
-        self.position = part.position
+        self.position, self._context = part.position, part.context
         entry = self.health.entry
         entry.n_understood += part.n_understood
         entry.n_not_understood += part.n_not_understood
-        if part.last_not_understood:
-            entry.last_not_understood = printable(part.last_not_understood)
+        entry.n_lines_cut += part.n_cut
+        if part.n_not_understood:
+            self._tell_samples()
         if part.newest_time is not None:
             entry.last_news_time = part.newest_time
+        if part.n_behind:
+            entry.n_bytes_behind = part.n_behind
+        else:
+            entry.ClearField("n_bytes_behind")
+        self._weigh(part)
+
+    def _tell_samples(self) -> None:
+        entry, samples = self.health.entry, [printable(sample) for sample in self._log.samples.all()]
+        entry.samples_not_understood[:] = samples
+        if samples:
+            entry.last_not_understood = samples[-1]
+
+    def _weigh(self, part: LogPart) -> None:
+        n_fine = part.n_understood + part.n_not_understood - part.n_strange
+        n_older = max(0, _NEWEST_LINES - part.n_strange - n_fine)
+        before = self._n_strange + self._n_fine
+        kept = min(1.0, n_older / before) if before else 0.0
+        self._n_strange = self._n_strange * kept + part.n_strange
+        self._n_fine = self._n_fine * kept + n_fine
+
+    def _strangeness(self) -> str | None:
+        """What is wrong where most of the newest lines were not understood: a log that changed is never silent."""
+        if self._n_strange < _FEWEST_STRANGE or self._n_strange <= self._n_fine:
+            return None
+        share = round(100 * self._n_strange / (self._n_strange + self._n_fine))
+        sample = self.health.entry.last_not_understood[:120]
+        return (
+            f"{self.path}: {share} % of the newest lines were not understood, {self.health.entry.n_not_understood} in "
+            f"all, as: {sample}: this Chia may be newer than this chia-tea"
+        )
 
     def close(self) -> None:
         """Lets go of the file, unless a thread is stuck reading it."""
         if not self._question.is_unanswered:
             self._log.close()
+
+
+def _context_of(value: object) -> tuple[int, int]:
+    numbers = [max(0, integer(number) or 0) for number in items(value)]
+    return (numbers[0], numbers[1]) if len(numbers) == 2 else (0, 0)

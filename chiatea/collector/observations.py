@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from chiatea.protobuf.chia_pb2 import (
+    ChiaNotice,
     FullNode,
     HarvesterPlot,
     HarvesterViewedFromFarmer,
@@ -14,6 +15,7 @@ __all__ = [
     "AnswerGiven",
     "BlockFarmed",
     "CoinReceived",
+    "Complaint",
     "Connection",
     "ConnectionsTold",
     "FarmerConnected",
@@ -56,6 +58,7 @@ class Lookup(Observation):
     proofs: int
     seconds: float
     n_plots: int
+    v2_qualities: int = 0
 
     @property
     def key(self) -> tuple[str, str, int, int]:
@@ -116,6 +119,15 @@ class CoinReceived(Observation):
 
     coin: str
     amount_mojo: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint(Observation):
+    """A warning or an error of a service that no other observation is for."""
+
+    kind: "ChiaNotice.Kind.ValueType"
+    service: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

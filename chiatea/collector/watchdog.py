@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from chiatea.collector.complaints import Complaints
 from chiatea.collector.farmer_side import FarmerSide
 from chiatea.collector.harvester_side import HarvesterSide
 from chiatea.collector.node_side import NodeSide
@@ -15,6 +16,7 @@ from chiatea.collector.observations import (
     AnswerGiven,
     BlockFarmed,
     CoinReceived,
+    Complaint,
     ConnectionsTold,
     FarmerConnected,
     FullNodeTold,
@@ -64,6 +66,7 @@ class Watchdog:
     def __init__(self) -> None:
         """Nothing was told yet."""
         self.notices = Notices()
+        self._complaints = Complaints(self.notices)
         self.mount_points: Sequence[str] = ()
         self.disks: Mapping[str, Disk] = {}
         self.disks_time = float("-inf")
@@ -80,6 +83,7 @@ class Watchdog:
             AnswerGiven: farmer.answered,
             BlockFarmed: farmer.block_farmed,
             CoinReceived: node.coin_received,
+            Complaint: self._complaints.take,
             ConnectionsTold: self._connections_told,
             FarmerConnected: self._farmer_connected,
             FullNodeTold: node.full_node_told,
@@ -180,6 +184,7 @@ class Watchdog:
         if self.farmer.is_seen and not running["farmer"]:
             self.farmer.not_running(now)
         self.farmer.pass_time(now)
+        self._complaints.pass_time(now)
         topics: dict[str, Mapping[Any, Message]] = {
             "chia_notice": self.notices.all(),
             "farmer_harvester": self.farmer.harvesters(now),

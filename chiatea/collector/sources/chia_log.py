@@ -1,17 +1,14 @@
-"""Chia's log as a source: reads a part, parses it, counts what it understood."""
+"""Chia's log as a source: reads a part, judges its lines, counts what was understood."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 from chiatea.collector.observations import Observation
-from chiatea.collector.sources.log_lines import is_known_uninteresting, observation_of_line, parse_form
-from chiatea.collector.sources.log_reader import LogReader, Position
-from chiatea.collector.sources.log_time import LogTime
+from chiatea.collector.sources.log_judge import Judged, LineJudge, Verdict
+from chiatea.collector.sources.log_reader import LogReader, Position, lines_of
+from chiatea.collector.sources.log_samples import Samples
 
 __all__ = ["ChiaLog", "LogPart"]
-
-_SAMPLE_LETTERS: Final = 300
 
 
 @dataclass(slots=True)
@@ -20,23 +17,38 @@ class LogPart:
 
     n_bytes: int
     position: Position
+    context: tuple[int, int] = (0, 0)
+    """How many lines without columns may still belong to the last one that has them; with the position it says all
+    that is needed to go on.
+    """
+    n_behind: int = 0
+    """Bytes that are there and not read yet."""
     observations: list[Observation] = field(default_factory=list)
     services: dict[str, tuple[float, str]] = field(default_factory=dict)
     """Of each service that wrote: the time of its newest line, and its version or ""."""
     newest_time: float | None = None
     n_understood: int = 0
     n_not_understood: int = 0
+    n_strange: int = 0
+    """Of those not understood: lines that are no warning or error in the columns of Chia's log."""
     n_cut: int = 0
-    last_not_understood: str = ""
 
 
 class ChiaLog:
     """The log of one machine's Chia services, which all write to one file."""
 
-    def __init__(self, path: Path, position: Position | None = None) -> None:
-        """The log at `path`, from its start or from a saved position."""
+    def __init__(
+        self,
+        path: Path,
+        position: Position | None = None,
+        context: tuple[int, int] = (0, 0),
+        samples: Samples | None = None,
+    ) -> None:
+        """The log at `path`, from its start or from a saved position and context."""
+        self.samples = samples if samples is not None else Samples()
+        """Lines that were not understood."""
         self._reader = LogReader(path, position)
-        self._time = LogTime()
+        self._judge = LineJudge(*context)
 
     def read_part(self, max_bytes: int, now: float) -> LogPart:
         """The next part, of about `max_bytes` at most. It may take a while: meant for a thread.
@@ -46,29 +58,30 @@ class ChiaLog:
             OSError: it cannot be read.
         """
         text = self._reader.read(max_bytes)
-        part = LogPart(text.n_bytes, self._reader.position, n_cut=text.n_cut)
-        for line in text.lines:
-            self._take(line, part, now)
+        part = LogPart(text.n_bytes, self._reader.position, n_behind=self._reader.n_bytes_behind())
+        for block in text.blocks:
+            lines, n_cut = lines_of(block)
+            part.n_cut += n_cut
+            for line in lines:
+                self._take(line, self._judge.judge(line, now), part)
+        part.context = (self._judge.n_may_follow, self._judge.n_indented)
         return part
 
     def close(self) -> None:
         """Lets go of the file."""
         self._reader.close()
 
-    def _take(self, text: str, part: LogPart, now: float) -> None:
-        line = parse_form(text)
-        if line is None:
+    def _take(self, text: str, judged: Judged, part: LogPart) -> None:
+        if judged.verdict is Verdict.CONTINUED:
             return
-        time = self._time.seconds(line.date, line.time_of_day, now)
-        observation = observation_of_line(line, time) if time is not None else None
-        if observation is not None:
-            part.observations.append(observation)
-            part.n_understood += 1
-        elif time is not None and is_known_uninteresting(line):
-            part.n_understood += 1
-        else:
+        if judged.observation is not None:
+            part.observations.append(judged.observation)
+        if judged.verdict is Verdict.NOT_UNDERSTOOD:
             part.n_not_understood += 1
-            part.last_not_understood = text[:_SAMPLE_LETTERS]
-        if time is not None:
-            part.services[line.service] = (time, line.version)
-            part.newest_time = time
+            part.n_strange += judged.observation is None
+            self.samples.add(text)
+        else:
+            part.n_understood += 1
+        if judged.line is not None and judged.time is not None:
+            part.services[judged.line.service] = (judged.time, judged.line.version)
+            part.newest_time = judged.time
