@@ -94,9 +94,8 @@ class LogWatch:
             self.health.failed(f"{self.path}: {error.strerror or one_line(error)}")
         else:
             self._is_first = False
-            if (strangeness := self._strangeness()) is None:
-                self.health.succeeded(has_news=False)
-            else:
+            self.health.succeeded(has_news=False)
+            if (strangeness := self._strangeness()) is not None:
                 self.health.failed(strangeness)
 
     def _read(self) -> LogPart:
@@ -142,10 +141,10 @@ class LogWatch:
         if self._n_strange < _FEWEST_STRANGE or self._n_strange <= self._n_fine:
             return None
         share = round(100 * self._n_strange / (self._n_strange + self._n_fine))
-        sample = self.health.entry.last_not_understood[:120]
+        entry = self.health.entry
         return (
-            f"{self.path}: {share} % of the newest lines were not understood, {self.health.entry.n_not_understood} in "
-            f"all, as: {sample}: this Chia may be newer than this chia-tea"
+            f"{share} % of the newest lines were not understood, {entry.n_not_understood} in all: this Chia may be "
+            f"newer than this chia-tea: as {entry.last_not_understood[:160]}"
         )
 
     def close(self) -> None:

@@ -86,11 +86,12 @@ class LineJudge:
         if not text or text.isspace():
             return _CONTINUED
         is_indented = text[0] in " \t"
-        if looks_like_a_log_line(text.lstrip()) and not (is_indented and self.n_may_follow):
-            return _STRANGE
+        is_strange = looks_like_a_log_line(text.lstrip()) and not (is_indented and self.n_may_follow)
         if begins_a_traceback(text):
             self.n_may_follow = self.n_indented = _MOST_CONTINUED
-            return _CONTINUED
+            return _STRANGE if is_strange else _CONTINUED
+        if is_strange:
+            return _STRANGE
         if is_indented and self.n_indented:
             # Chia writes lists and JSON over several lines, and the frames of a traceback.
             self.n_indented -= 1
