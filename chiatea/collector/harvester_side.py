@@ -13,7 +13,15 @@ from chiatea.collector.lookups import (
     newest_lookups_of,
 )
 from chiatea.collector.notices import Notices, notice_id
-from chiatea.collector.observations import Lookup, PeerLost, PlotFailed, PlotsListed, PlotsRefreshed, SlowPlot
+from chiatea.collector.observations import (
+    Lookup,
+    LookupsCounted,
+    PeerLost,
+    PlotFailed,
+    PlotsListed,
+    PlotsRefreshed,
+    SlowPlot,
+)
 from chiatea.collector.plots import PlotTotals, totals_of
 from chiatea.collector.sources.untrusted import integer, number
 from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester, HarvesterPlot
@@ -122,6 +130,14 @@ class HarvesterSide:
         if lookup.proofs:
             draft.last_proof_time = max(draft.last_proof_time, lookup.time)
             self._notices.add(_proof_notice(lookup))
+
+    def counted(self, told: LookupsCounted) -> None:
+        """Lookups of long ago."""
+        self.is_seen = True
+        self.draft.n_challenges += told.n_lookups
+        self.draft.n_eligible_plots += told.eligible_plots
+        self.draft.n_proofs += told.proofs
+        self.draft.n_v2_qualities += told.v2_qualities
 
     def slow_plot(self, slow: SlowPlot) -> None:
         """Chia's warning that names the slow plot."""

@@ -1,5 +1,6 @@
 """Chia's log, read in slices that neither stall the event loop nor lose a line."""
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,11 +16,12 @@ from chiatea.collector.sources.untrusted import integer, items, printable, text
 
 __all__ = ["LogWatch"]
 
-_SLICE_BYTES: Final = 512 * 1024
+_SLICE_BYTES: Final = 4 * 1024 * 1024
+_QUESTION_SECONDS: Final = 0.1
 _LIMIT_SECONDS: Final = 2.0
-_FIRST_BYTES, _FIRST_SECONDS = 128 * 1024 * 1024, 6.0
+_FIRST_SECONDS: Final = 6.0
 """The first look reads on to the end of all but the largest logs, so that the newest lookups show at once."""
-_NEXT_BYTES, _NEXT_SECONDS = 16 * 1024 * 1024, 1.0
+_NEXT_SECONDS: Final = 1.0
 _NEWEST_LINES: Final = 200
 _FEWEST_STRANGE: Final = 8
 """Fewer strange lines than this say nothing of the whole log."""
@@ -41,6 +43,8 @@ class LogWatch:
         self._log = ChiaLog(path)
         self._question = Question(self._read)
         self._is_first = True
+        self.sums_history = True
+        """Lookups of long ago are told as sums: right only where none of them was told before."""
         self._n_strange = self._n_fine = 0.0
         """Of about the newest 200 lines."""
 
@@ -57,7 +61,7 @@ class LogWatch:
         position = Position.from_json(memory.get("position"))
         if position is None or memory.get("path") != str(self.path):
             return False
-        self.position = position
+        self.position, self.sums_history = position, False
         self._log = ChiaLog(self.path, position, _context_of(memory.get("context")), self._log.samples)
         return True
 
@@ -76,15 +80,14 @@ class LogWatch:
 
     async def look(self) -> None:
         """Takes what was added since, or a good part of it."""
-        most_bytes, seconds = (_FIRST_BYTES, _FIRST_SECONDS) if self._is_first else (_NEXT_BYTES, _NEXT_SECONDS)
-        until = time.monotonic() + seconds
-        n_bytes = 0
+        until = time.monotonic() + (_FIRST_SECONDS if self._is_first else _NEXT_SECONDS)
         try:
-            while n_bytes < most_bytes:
-                part = await self._question.answer(_LIMIT_SECONDS)
-                self._fold(part)
-                n_bytes += part.n_bytes
-                if part.n_bytes == 0 or time.monotonic() > until:
+            while True:
+                parts = await self._question.answer(_LIMIT_SECONDS)
+                for part in parts:
+                    self._fold(part)
+                    await asyncio.sleep(0)  # others have their turn between two
+                if not _is_more(parts[-1]) or time.monotonic() > until:
                     break
         except UnansweredError:
             self.health.failed(f"{self.path}: reading it gives no answer in time")
@@ -98,8 +101,16 @@ class LogWatch:
             if (strangeness := self._strangeness()) is not None:
                 self.health.failed(strangeness)
 
-    def _read(self) -> LogPart:
-        return self._log.read_part(_SLICE_BYTES, self._clock())
+    def _read(self) -> list[LogPart]:
+        """In a thread: what is there, as far as it is read in a tenth of a second."""
+        until = time.monotonic() + _QUESTION_SECONDS
+        parts = [self._log.read_part(_SLICE_BYTES, self._clock(), sums_history=self.sums_history)]
+        while _is_more(parts[-1]) and time.monotonic() < until:
+            try:
+                parts.append(self._log.read_part(_SLICE_BYTES, self._clock(), sums_history=self.sums_history))
+            except OSError:  # said when it is asked again; what was read till now is not lost
+                break
+        return parts
 
     def _fold(self, part: LogPart) -> None:
         for observation in part.observations:
@@ -151,6 +162,11 @@ class LogWatch:
         """Lets go of the file, unless a thread is stuck reading it."""
         if not self._question.is_unanswered:
             self._log.close()
+
+
+def _is_more(part: LogPart) -> bool:
+    """Whether reading on gives more now: a file may be longer than what can be read of it."""
+    return part.n_behind > 0 and part.n_bytes > 0
 
 
 def _context_of(value: object) -> tuple[int, int]:

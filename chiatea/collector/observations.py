@@ -23,6 +23,7 @@ __all__ = [
     "HarvesterRemoved",
     "HarvestersListed",
     "Lookup",
+    "LookupsCounted",
     "Observation",
     "PartialTold",
     "PeerLost",
@@ -67,6 +68,16 @@ class Lookup(Observation):
 
 
 @dataclass(frozen=True, slots=True)
+class LookupsCounted(Observation):
+    """Lookups of long ago, out of a log that is read for the first time. `time` is the last one's."""
+
+    n_lookups: int
+    eligible_plots: int
+    proofs: int
+    v2_qualities: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlowPlot(Observation):
     """A lookup in one plot took longer than Chia thinks it should."""
 
@@ -104,6 +115,8 @@ class SignagePointFinished(Observation):
     """The full node has a signage point; 64 is the end of a sub-slot."""
 
     index: int
+    is_next: bool = False
+    """None was skipped between the one told before and this one, whatever their numbers."""
 
 
 @dataclass(frozen=True, slots=True)

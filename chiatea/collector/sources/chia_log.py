@@ -1,37 +1,22 @@
 """Chia's log as a source: reads a part, judges its lines, counts what was understood."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
-from chiatea.collector.observations import Observation
-from chiatea.collector.sources.log_judge import Judged, LineJudge, Verdict
+from chiatea.collector.sources.log_judge import LineJudge
+from chiatea.collector.sources.log_part import LogPart
 from chiatea.collector.sources.log_reader import LogReader, Position, lines_of
 from chiatea.collector.sources.log_samples import Samples
 
+if TYPE_CHECKING:
+    from chiatea.collector.sources.log_bulk import BulkSorter
+
 __all__ = ["ChiaLog", "LogPart"]
 
-
-@dataclass(slots=True)
-class LogPart:
-    """What the next part of the log told."""
-
-    n_bytes: int
-    position: Position
-    context: tuple[int, int] = (0, 0)
-    """How many lines without columns may still belong to the last one that has them; with the position it says all
-    that is needed to go on.
-    """
-    n_behind: int = 0
-    """Bytes that are there and not read yet."""
-    observations: list[Observation] = field(default_factory=list)
-    services: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """Of each service that wrote: the time of its newest line, and its version or ""."""
-    newest_time: float | None = None
-    n_understood: int = 0
-    n_not_understood: int = 0
-    n_strange: int = 0
-    """Of those not understood: lines that are no warning or error in the columns of Chia's log."""
-    n_cut: int = 0
+_BULK_BYTES: Final = 512 * 1024
+"""A smaller block is read line by line: so is always what came between two looks."""
+_HISTORY_BYTES: Final = 4 * 1024 * 1024
+"""History is what lies further back than this from the end: hours or days of a log at INFO."""
 
 
 class ChiaLog:
@@ -49,9 +34,13 @@ class ChiaLog:
         """Lines that were not understood."""
         self._reader = LogReader(path, position)
         self._judge = LineJudge(*context)
+        self._sorter: BulkSorter | None = None
 
-    def read_part(self, max_bytes: int, now: float) -> LogPart:
+    def read_part(self, max_bytes: int, now: float, *, sums_history: bool = False) -> LogPart:
         """The next part, of about `max_bytes` at most. It may take a while: meant for a thread.
+
+        With `sums_history` lookups far back from the end of the log are told as sums, and signage points and refreshes
+        that are as the one before are left out.
 
         Raises:
             FileNotFoundError: there is no log.
@@ -59,11 +48,12 @@ class ChiaLog:
         """
         text = self._reader.read(max_bytes)
         part = LogPart(text.n_bytes, self._reader.position, n_behind=self._reader.n_bytes_behind())
+        is_history = sums_history and part.n_behind > _HISTORY_BYTES
         for block in text.blocks:
-            lines, n_cut = lines_of(block)
-            part.n_cut += n_cut
-            for line in lines:
-                self._take(line, self._judge.judge(line, now), part)
+            if len(block) < _BULK_BYTES or not self._take_bulk(block, part, now, is_history=is_history):
+                self._take_lines(block, part, now)
+        if part.n_behind == 0:
+            self._sorter = None
         part.context = (self._judge.n_may_follow, self._judge.n_indented)
         return part
 
@@ -71,17 +61,19 @@ class ChiaLog:
         """Lets go of the file."""
         self._reader.close()
 
-    def _take(self, text: str, judged: Judged, part: LogPart) -> None:
-        if judged.verdict is Verdict.CONTINUED:
-            return
-        if judged.observation is not None:
-            part.observations.append(judged.observation)
-        if judged.verdict is Verdict.NOT_UNDERSTOOD:
-            part.n_not_understood += 1
-            part.n_strange += judged.observation is None
-            self.samples.add(text)
-        else:
-            part.n_understood += 1
-        if judged.line is not None and judged.time is not None:
-            part.services[judged.line.service] = (judged.time, judged.line.version)
-            part.newest_time = judged.time
+    def _take_lines(self, block: bytes | memoryview, part: LogPart, now: float) -> None:
+        lines, n_cut = lines_of(block)
+        part.n_cut += n_cut
+        for line in lines:
+            part.take(line, self._judge.judge(line, now), self.samples)
+
+    def _take_bulk(self, block: bytes | memoryview, part: LogPart, now: float, *, is_history: bool) -> bool:
+        """Takes a large block; False where it cannot be taken so."""
+        from chiatea.collector.sources.log_bulk import BulkSorter  # noqa: PLC0415 - 15 MiB that a quiet log never needs
+        from chiatea.collector.sources.log_catch_up import take_sorted  # noqa: PLC0415
+
+        self._sorter = self._sorter or BulkSorter()
+        lines = self._sorter.sort(block)
+        if lines is not None:
+            take_sorted(lines, part, self._judge, self.samples, now, sums_history=is_history)
+        return lines is not None

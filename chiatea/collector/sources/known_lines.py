@@ -20,14 +20,14 @@ _EVERY: Final = (
     "Default port field not found", "Disconnecting peer ", "Dropping timed out request ID", "Failed to connect to ",
     "Heap usage:", "Host ", "Ignoring late response", "Rate limiting ourselves", "Received signal ",
     "Reconnecting to keychain", "Close signal received from keychain", "Request timeout:",
-    "Selected multiprocessing start method", "Service at port ", "Service capabilities: ", "Started ",
+    "Selected multiprocessing start method", "Service capabilities: ", "Started ",
     "Starting memory profiler", "Starting profiler", "Starting service ", "Stopping service ", "Trying to connect to ",
     "Waiting for ", "chia-blockchain version:", "logging SQL commands", "peer disconnected ", "thread pool: ",
     "trusted peers check disabled",
 )
 _PEERS: Final = (
     "Activating rate limits", "Address manager", "Attempting to enable UPnP", "Closing Full Node peers",
-    "Connection closed: ", "Creating new address_manager", "Initialising Full Node peers", "Loading peers from ",
+    "Connection close", "Creating new address_manager", "Initialising Full Node peers", "Loading peers from ",
     "Not accepting inbound", "Peer has been rate limited (v", "Port ", "Received block with timestamp too far",
     "Received unsolicited transaction", "Removal of previous portmapping", "Saving peer data",
     "Successfully closed Full Node peers", "Successfully initialised Full Node peers", "UPnP", "importing miniupnpc",
@@ -40,8 +40,8 @@ _DAEMON: Final = (
 )
 _HARVESTER: Final = (
     "File: ", "Loaded ", "Only loading plots that contain", "Parsed ", "Proof dropped due to ", "Saved ",
-    "Using plots_refresh_parameter", "_plot_refresh_callback: event batch_processed",
-    "_plot_refresh_callback: event started", "_send_next_message ", "`harvester.plot_loading_frequency",
+    "Using plots_refresh_parameter", "_plot_refresh_callback: event b",
+    "_plot_refresh_callback: event s", "_send_next_message ", "`harvester.plot_loading_frequency",
 )
 _FARMER: Final = (
     "Added pool: ", "Connected to solver", "Did not find pool info", "Disconnected from solver",
@@ -107,6 +107,16 @@ _INFO: Final[Mapping[str, tuple[str, ...]]] = {
     "harvester": _EVERY + _HARVESTER,
     "wallet": _EVERY + _PEERS + _WALLET,
 }
+_SILENT_MODULES: Final = frozenset(
+    {
+        "chia.consensus.blockchain", "chia.consensus.block_height_map", "chia.full_node.block_store",
+        "chia.full_node.coin_store", "chia.full_node.fee_estimator", "chia.full_node.fee_tracker",
+        "chia.full_node.full_node_store", "chia.full_node.hint_store", "chia.full_node.mempool",
+        "chia.full_node.mempool_manager", "chia.full_node.subscriptions", "chia.full_node.weight_proof",
+        "chia.server.address_manager", "chia.server.upnp",
+    }
+)  # fmt: skip
+"""Nothing that these say at INFO is about a farm."""
 _NOT_WATCHED: Final = frozenset(
     {
         "crawler", "data_layer", "data_layer_http", "dns", "introducer", "seeder", "simulator", "solver", "timelord",
@@ -116,13 +126,15 @@ _NOT_WATCHED: Final = frozenset(
 """Services of Chia that say nothing of a farm."""
 
 
-def is_known_uninteresting(service: str, level: str, text: str) -> bool:
+def is_known_uninteresting(service: str, module: str, level: str, text: str) -> bool:
     """Whether a line of which no reader made anything is known, and of no interest."""
     if level == "DEBUG":
         return True
     if level != "INFO":
         return False
-    return service in _NOT_WATCHED or _from_first_word(text).startswith(_INFO.get(service, ()))
+    if service in _NOT_WATCHED or module in _SILENT_MODULES:
+        return True
+    return _from_first_word(text).startswith(_INFO.get(service, ()))
 
 
 def is_daily_noise(service: str, level: str, text: str) -> bool:

@@ -70,16 +70,29 @@ class LineJudge:
         time = self._time.seconds(line.date, line.time_of_day, line.zone, now)
         if time is None:
             return Judged(Verdict.NOT_UNDERSTOOD, line)
-        observation = observation_of_line(line, time)
+        observation = observation_of_line(line, time) if line.level != "DEBUG" else None
         if observation is not None:
             return Judged(Verdict.TOLD, line, time, observation)
         if is_complaint:
             return _complaint(line, time)
-        is_known = is_known_uninteresting(line.service, line.level, line.text)
+        is_known = is_known_uninteresting(line.service, line.module, line.level, line.text)
         return Judged(Verdict.KNOWN if is_known else Verdict.NOT_UNDERSTOOD, line, time)
 
+    def time_of(self, text: str, now: float) -> tuple[float, str] | None:
+        """Time and version of a line that is known and told nothing."""
+        line = parse_form(text)
+        time = self._time.seconds(line.date, line.time_of_day, line.zone, now) if line is not None else None
+        return (time, line.version) if line is not None and time is not None else None
+
+    def continues(self, raw: bytes) -> bool:
+        """Takes a line, in bytes, that plainly belongs to the traceback above it; False where it has to be judged."""
+        if not (raw.startswith(b" ") and self.n_may_follow and self.n_indented) or raw.isspace() or b"Trace" in raw:
+            return False
+        self.n_indented -= 1
+        return True
+
     def pass_known(self) -> None:
-        """A line was passed over that is known and told nothing: only what is indented may belong to it."""
+        """Lines were passed over that are known and told nothing: only what is indented may belong to the last one."""
         self.n_may_follow, self.n_indented = 0, _MOST_CONTINUED
 
     def _without_columns(self, text: str) -> Judged:

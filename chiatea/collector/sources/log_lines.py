@@ -22,7 +22,18 @@ from chiatea.collector.observations import (
 )
 from chiatea.collector.sources.log_form import LogLine
 
-__all__ = ["LOOKUP", "POINT", "REFRESHED", "observation_of_line"]
+__all__ = [
+    "LAST_POINT_BEGINS",
+    "LOOKUP",
+    "LOOKUP_BEGINS",
+    "POINT",
+    "POINT_BEGINS",
+    "REFRESHED",
+    "REFRESHED_BEGINS",
+    "SOURCE",
+    "may_tell",
+    "observation_of_line",
+]
 
 SOURCE: Final = "chia log"
 
@@ -34,6 +45,7 @@ LOOKUP: Final = (
     rf"(?: and {_COUNT} V2 \w+)?\. Time: {_SECONDS} s\. Total {_COUNT} plots?"
 )
 """Challenge, eligible plots, proofs, v2 qualities, seconds, plots."""
+LOOKUP_BEGINS: Final = "challenge_hash: "
 _LOOKUP_NEW: Final = re.compile(LOOKUP)
 _LOOKUP_OLD: Final = re.compile(
     rf"{_COUNT} plots? were eligible for farming (\w+)\.\.\. Found {_COUNT} (?:V1 )?proofs?"
@@ -61,10 +73,13 @@ REFRESHED: Final = (
     rf"_plot_refresh_callback: event done, loaded {_COUNT}, removed {_COUNT}, .*?(?:total plots: {_COUNT})?$"
 )
 """Loaded, removed, plots."""
+REFRESHED_BEGINS: Final = "_plot_refresh_callback: event d"
 _REFRESHED: Final = re.compile(REFRESHED)
 POINT: Final = r"\W*Finished signage point (\d{1,2})/64: "
 """The point's index."""
+POINT_BEGINS: Final = "\u23f2\ufe0f  Finished signage point "
 _POINT: Final = re.compile(POINT)
+LAST_POINT_BEGINS: Final = "\u23f2\ufe0f  Finished sub slot, SP 64"
 _SUB_SLOT: Final = re.compile(r"\W*Finished sub slot, SP 64/64")
 _BLOCK: Final = re.compile(r"\W*Farmed unfinished_block (\w+)")
 # Chia before 1.4.0, and before 1.5.1.
@@ -205,3 +220,12 @@ def observation_of_line(line: LogLine, time: float) -> Observation | None:
             if observation is not None:
                 return observation
     return None
+
+
+_MAY_TELL: Final = ("request coin: ", "Connected with farmer ", "Received signal ")
+"""Of the beginnings in known_lines.py those with which a line may begin that a reader takes."""
+
+
+def may_tell(text_begins: str) -> bool:
+    """Whether a line whose text begins so may tell something, although known lines that tell nothing begin so too."""
+    return text_begins.startswith(_MAY_TELL) or any(told.startswith(text_begins) for told in _MAY_TELL)

@@ -1,6 +1,7 @@
 """Follows Chia's log through rotation, truncation and restarts, so that no line is read twice and none is missed."""
 
 import errno
+import io
 import os
 import stat
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Any, Final
 
 from chiatea.collector.sources.untrusted import integer, mapping, number, text
 
-__all__ = ["MAX_LINE_BYTES", "LogReader", "LogText", "Position", "lines_of"]
+__all__ = ["MAX_LINE_BYTES", "LogReader", "LogText", "Position", "lines_of", "text_of"]
 
 MAX_LINE_BYTES: Final = 64 * 1024
 _HEAD_BYTES: Final = 96
@@ -56,24 +57,22 @@ class Position:
 
 @dataclass(slots=True)
 class LogText:
-    """Whole lines as read, in blocks: the end of each block's last line is left out."""
+    """Whole lines as read, in blocks: the end of each block's last line is left out. Good until the next read."""
 
-    blocks: list[bytes]
+    blocks: list[bytes | memoryview]
     n_bytes: int = 0
 
 
-def lines_of(block: bytes) -> tuple[list[str], int]:
+def lines_of(block: bytes | memoryview) -> tuple[list[str], int]:
     """A block's lines as text, and how many of them were cut."""
-    lines: list[str] = []
-    n_cut = 0
+    lines = bytes(block).split(b"\n")
+    return [text_of(line) for line in lines], sum(len(line) > MAX_LINE_BYTES for line in lines)
+
+
+def text_of(line: bytes) -> str:
+    """One line as text; cut where it is too long."""
     # NUL bytes are what a crash of the machine leaves of a file's unwritten end.
-    for raw in (block.replace(b"\0", b"") if b"\0" in block else block).split(b"\n"):
-        line = raw
-        if len(line) > MAX_LINE_BYTES:
-            line = line[:MAX_LINE_BYTES]
-            n_cut += 1
-        lines.append(line.rstrip(b"\r").decode("utf-8", "replace"))
-    return lines, n_cut
+    return line[:MAX_LINE_BYTES].replace(b"\0", b"").rstrip(b"\r").decode("utf-8", "replace")
 
 
 class NotAFileError(OSError):
@@ -89,6 +88,8 @@ class LogReader:
         self.position = position or Position()
         self._descriptor: int | None = None
         self._rest = b""
+        self._room = bytearray()
+        """What is read, is read into: for each large piece new memory would cost as much as reading it."""
 
     def read(self, max_bytes: int) -> LogText:
         """The next whole lines, of about `max_bytes` at most; no bytes when all is read.
@@ -186,15 +187,27 @@ class LogReader:
     def _open_next(self, newer: list[Path]) -> None:
         self._open(newer[0] if newer else self.path, Position())
 
-    def _next_chunk(self, max_bytes: int) -> bytes:
+    def _next_chunk(self, max_bytes: int) -> memoryview:
+        """The rest of the last time, and what came after it; nothing where nothing came."""
         assert self._descriptor is not None
         position = self.position
-        at = position.offset + len(self._rest)
-        is_emptied = os.fstat(self._descriptor).st_size < at
-        if is_emptied or _read_at(self._descriptor, 0, len(position.head)) != position.head:
+        size = os.fstat(self._descriptor).st_size
+        if (
+            size < position.offset + len(self._rest)
+            or _read_at(self._descriptor, 0, len(position.head)) != position.head
+        ):
             self._open_instead(position)
-            at = self.position.offset
-        return _read_at(self._descriptor, at, max_bytes)
+            size = os.fstat(self._descriptor).st_size
+        n_bytes = len(self._rest) + min(max_bytes, size - self.position.offset - len(self._rest))
+        if n_bytes <= len(self._rest):
+            return memoryview(b"")
+        if len(self._room) < n_bytes or len(self._room) > 4 * n_bytes + 2 * MAX_LINE_BYTES:
+            self._room = bytearray(n_bytes + MAX_LINE_BYTES)
+        data = memoryview(self._room)[:n_bytes]
+        os.lseek(self._descriptor, self.position.offset, os.SEEK_SET)
+        with io.FileIO(self._descriptor, closefd=False) as file:
+            n_read = file.readinto(data) or 0
+        return data[: n_read if n_read > len(self._rest) else 0]
 
     def _open_instead(self, position: Position) -> None:
         """The file was emptied in place; perhaps after it was copied away: then the copy has what was not read yet."""
@@ -236,23 +249,22 @@ class LogReader:
         """Rotated files that were written to since, oldest first."""
         return [path for path in self._rotated() if path.stat().st_mtime > modified_time][::-1]
 
-    def _split(self, chunk: bytes, found: LogText) -> None:
-        data = self._rest + chunk
-        found.n_bytes += len(chunk)
-        consumed = 0
+    def _split(self, data: memoryview, found: LogText) -> None:
+        found.n_bytes += len(data) - len(self._rest)
+        room, n_bytes, consumed = self._room, len(data), 0
         is_in_cut_line = self.position.is_in_cut_line
         if is_in_cut_line:
-            end = data.find(b"\n")
-            consumed = len(data) if end < 0 else end + 1
+            end = room.find(b"\n", 0, n_bytes)
+            consumed = n_bytes if end < 0 else end + 1
             is_in_cut_line = end < 0
-        end = data.rfind(b"\n", consumed)
+        end = room.rfind(b"\n", consumed, n_bytes)
         if end >= 0:
             found.blocks.append(data[consumed:end])
             consumed = end + 1
-        if len(data) - consumed > MAX_LINE_BYTES:
+        if n_bytes - consumed > MAX_LINE_BYTES:
             found.blocks.append(data[consumed:])
-            consumed, is_in_cut_line = len(data), True
-        self._rest = data[consumed:]
+            consumed, is_in_cut_line = n_bytes, True
+        self._rest = bytes(data[consumed:])
         self._move_to(self.position.offset + consumed, is_in_cut_line=is_in_cut_line)
 
     def _move_to(self, offset: int, *, is_in_cut_line: bool) -> None:

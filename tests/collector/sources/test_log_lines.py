@@ -251,16 +251,16 @@ def test_lines_of_a_traceback_do_not_look_like_another_form_of_log() -> None:
 
 
 def test_what_nobody_knows_is_not_taken_for_uninteresting() -> None:
-    assert not is_known_uninteresting("farmer", "INFO", "a new thing")
-    assert not is_known_uninteresting("harvester", "INFO", "Found 3 proofs in 2 plots")
-    assert not is_known_uninteresting("harvester2", "INFO", "Loaded 5 bytes")
-    assert not is_known_uninteresting("full_node", "INFO", "Finished signage point number 3 of 64")
+    assert not is_known_uninteresting("farmer", "chia.x", "INFO", "a new thing")
+    assert not is_known_uninteresting("harvester", "chia.x", "INFO", "Found 3 proofs in 2 plots")
+    assert not is_known_uninteresting("harvester2", "chia.x", "INFO", "Loaded 5 bytes")
+    assert not is_known_uninteresting("full_node", "chia.x", "INFO", "Finished signage point number 3 of 64")
 
 
 def test_debug_lines_and_those_of_services_that_say_nothing_of_a_farm_are_known() -> None:
-    assert is_known_uninteresting("farmer", "DEBUG", "-> new_signage_point_harvester to peer 10.0.0.2 98a8")
-    assert is_known_uninteresting("farmer", "INFO", "<- farming_info from peer 20388420 127.0.0.1")
-    assert is_known_uninteresting("timelord", "INFO", "whatever")
+    assert is_known_uninteresting("farmer", "chia.x", "DEBUG", "-> new_signage_point_harvester to peer 10.0.0.2 98a8")
+    assert is_known_uninteresting("farmer", "chia.x", "INFO", "<- farming_info from peer 20388420 127.0.0.1")
+    assert is_known_uninteresting("timelord", "chia.x", "INFO", "whatever")
 
 
 def test_warnings_about_strangers_are_noise_of_a_full_node_and_no_noise_of_a_farmer() -> None:
