@@ -123,6 +123,7 @@ async def test_what_is_not_read_yet_is_told_while_it_is(watched: Watched, monkey
     line = FORM.format(second=1, text="Loaded 5 bytes of cached data")
     watched.add(line * 8000)
     monkeypatch.setattr("chiatea.collector.log_watch._FIRST_SECONDS", 0)
+    monkeypatch.setattr("chiatea.collector.log_watch._QUESTION_SECONDS", 0)
     monkeypatch.setattr("chiatea.collector.log_watch._SLICE_BYTES", 1000)
     source = await watched.look()
     assert 0 < source.n_bytes_behind < 8000 * len(line)
