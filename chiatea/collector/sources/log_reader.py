@@ -57,7 +57,7 @@ class Position:
 
 @dataclass(slots=True)
 class LogText:
-    """Whole lines as read, in blocks: the end of each block's last line is left out. Good until the next read."""
+    """Whole lines as read, in blocks: the end of each block's last line is left out. Good until the read after next."""
 
     blocks: list[bytes | memoryview]
     n_bytes: int = 0
@@ -88,8 +88,8 @@ class LogReader:
         self.position = position or Position()
         self._descriptor: int | None = None
         self._rest = b""
-        self._room = bytearray()
-        """What is read, is read into: for each large piece new memory would cost as much as reading it."""
+        self._room, self._other_room = bytearray(), bytearray()
+        """What is read is read into these in turn: for each large piece new memory would cost as much as reading it."""
 
     def read(self, max_bytes: int) -> LogText:
         """The next whole lines, of about `max_bytes` at most; no bytes when all is read.
@@ -201,6 +201,7 @@ class LogReader:
         n_bytes = len(self._rest) + min(max_bytes, size - self.position.offset - len(self._rest))
         if n_bytes <= len(self._rest):
             return memoryview(b"")
+        self._room, self._other_room = self._other_room, self._room
         if len(self._room) < n_bytes or len(self._room) > 4 * n_bytes + 2 * MAX_LINE_BYTES:
             self._room = bytearray(n_bytes + MAX_LINE_BYTES)
         data = memoryview(self._room)[:n_bytes]

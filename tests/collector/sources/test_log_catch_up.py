@@ -120,6 +120,7 @@ def told(parts: list[LogPart]) -> tuple[list[Observation], dict[str, tuple[float
 def every_block_at_once(patch: pytest.MonkeyPatch, slice_bytes: int) -> None:
     patch.setattr(chia_log, "_BULK_BYTES", 0)
     patch.setattr(chia_log, "_HISTORY_BYTES", slice_bytes)
+    patch.setattr(chia_log, "_AHEAD_BYTES", slice_bytes)
 
 
 @given(st.integers(0, 2**32), st.integers(0, 700), st.sampled_from([3000, 20_000, 1 << 20]))
@@ -192,6 +193,6 @@ def test_of_a_long_history_few_lines_are_told(tmp_path: Path, data_folder: Path)
     recorded = (data_folder / "debug_farmer.log").read_bytes() + b"\n"
     path.write_bytes(recorded * 400)
     parts = parts_of(path, 1 << 20, sums_history=True)
-    (far_back,) = [part for part in parts if part.n_behind > 4 << 20][:1]
+    far_back = next(part for part in parts if part.n_behind > 4 << 20)
     assert len(far_back.observations) < far_back.n_understood / 10
     assert folded(parts)["n_challenges"] == 60 * 400
