@@ -7,6 +7,7 @@ configuration, and no file at all is one too.
 import difflib
 import math
 import os
+import shlex
 import socket
 import textwrap
 from collections.abc import Iterator
@@ -23,17 +24,19 @@ from pydantic import (
     PrivateAttr,
     ValidationError,
     ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from chiatea.errors import ConfigurationError
-from chiatea.units import format_duration, parse_duration
+from chiatea.units import exact_bytes, format_duration, parse_bytes, parse_duration
 
 __all__ = [
     "DEFAULT_FILEPATH",
     "Config",
+    "HardwareConfig",
     "check_folders",
     "default_filepath",
     "example",
@@ -45,6 +48,10 @@ DEFAULT_FILEPATH: Final = "~/.chia_tea/config/config.yml"
 
 def _seconds(value: object) -> object:
     return parse_duration(value) if isinstance(value, str) else value
+
+
+def _bytes(value: object) -> object:
+    return parse_bytes(value) if isinstance(value, str) else value
 
 
 def _path(value: object, info: ValidationInfo) -> object:
@@ -70,10 +77,12 @@ Seconds = Annotated[
     Field(allow_inf_nan=False),
     PlainSerializer(format_duration, return_type=str, when_used="json"),
 ]
+Bytes = Annotated[int, BeforeValidator(_bytes), PlainSerializer(exact_bytes, return_type=str, when_used="json")]
 Filepath = Annotated[Path, BeforeValidator(_path)]
 OptionalFilepath = Annotated[Path | None, BeforeValidator(_path_or_none)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Interval = Annotated[Seconds, Field(ge=0.0, le=86400.0)]
+SpoolSize = Annotated[Bytes, Field(ge=10**6, le=10**12)]
 
 
 class _Section(BaseModel):
@@ -94,6 +103,11 @@ class _Section(BaseModel):
 
 def _default_path(text: str) -> Any:
     """A default that is read as if it stood in the file: relative to its folder."""
+    return Field(default=text)
+
+
+def _default_size(text: str) -> Any:
+    """A default that is read as if it stood in the file, with its unit."""
     return Field(default=text)
 
 
@@ -136,9 +150,29 @@ class ChiaConfig(_Section):
     logfile_filepath: OptionalFilepath = None
     """Chia's log. Default: log/debug.log in Chia's folder."""
     plotter_logs: tuple[Filepath, ...] = Field(default=(), strict=False)
-    """Logs of plotters (madmax, gigahorse, bladebit, Chia's own), as paths with * and ? where there are many."""
+    """Logs of plotters (madmax, gigahorse, bladebit, Chia's own), as paths with *, ? and ** where there are many. The
+    log of a plotter that runs on this machine with its output to a file is found without that."""
     madmax_logfile: OptionalFilepath = None
     """One more of them, under the first chia-tea's name for it; "" where there is none."""
+
+
+class HardwareConfig(_Section):
+    """What is asked of this machine beside what every system tells."""
+
+    smartctl: str = "smartctl"
+    """The command that asks disks for their health (smartmontools 7 or newer), with words before it where it takes
+    some, as `sudo -n smartctl`; "" asks none. A disk that sleeps is not woken."""
+    smart_every: Seconds = Field(default=600.0, ge=60, le=7 * 86400)
+    """How often each disk is asked for its health."""
+
+    @field_validator("smartctl")
+    @classmethod
+    def _is_a_command(cls, value: str) -> str:
+        try:
+            shlex.split(value)
+        except ValueError:
+            raise ValueError(f"is no command: a quotation mark of {value!r} has no other end") from None
+        return value
 
 
 class CopyConfig(_Section):
@@ -198,11 +232,11 @@ class SendUpdateEveryConfig(_Section):
     sensor: Interval = 30.0
     network_interface: Interval = 15.0
     process: Interval = 15.0
-    farmer: Interval = 1.0
-    farmer_harvester: Interval = 1.0
+    farmer: Interval = 0.2
+    farmer_harvester: Interval = 0.2
     missed_challenge: Interval = 0.0
     pool: Interval = 5.0
-    harvester: Interval = 1.0
+    harvester: Interval = 0.2
     harvester_plot: Interval = 0.0
     plot_folder: Interval = 1.0
     wallet: Interval = 5.0
@@ -227,6 +261,9 @@ class ClientConfig(_Section):
     """The server's port. Default: the same as monitoring.server.port."""
     collect_data_every: Seconds = Field(default=2.0, ge=0.1, le=3600)
     """How often the collector looks at this machine."""
+    spool_size: SpoolSize = _default_size("256MB")
+    """How much a collector keeps on its own disk while the server is away. When it is half full, changes of mere
+    readings, as of the processor's load, are not kept any more; when it is full, nothing is but the last state."""
     send_update_every: SendUpdateEveryConfig = _section()
 
 
@@ -244,6 +281,7 @@ class Config(_Section):
     machine: MachineConfig = _section()
     logging: LoggingConfig = _section()
     chia: ChiaConfig = _section()
+    hardware: HardwareConfig = _section()
     copy_: CopyConfig = Field(default_factory=dict, alias="copy")  # type: ignore[assignment]
     monitoring: MonitoringConfig = _section()
 
@@ -273,6 +311,11 @@ class Config(_Section):
     def chia_logfile_filepath(self) -> Path:
         """Chia's log."""
         return self.chia.logfile_filepath or self.chia_root / "log" / "debug.log"
+
+    @property
+    def plotter_logs(self) -> tuple[Path, ...]:
+        """The logs of plotters, some of them with * and ? in their paths."""
+        return (*self.chia.plotter_logs, *filter(None, [self.chia.madmax_logfile]))
 
     def as_yaml(self) -> str:
         """The configuration in force as YAML, defaults filled in."""
@@ -408,9 +451,9 @@ def _should(fault: ErrorDetails) -> str:
         return known
     context = fault.get("ctx", {})
     if fault["type"] in {"greater_than_equal", "less_than_equal"}:
-        limit = context.get("ge", context.get("le"))
+        limit: int | float = context["ge"] if "ge" in context else context["le"]
         bound = "at least" if "ge" in context else "at most"
-        return f"should be {bound} {format_duration(limit) if isinstance(limit, float) else limit}"
+        return f"should be {bound} {format_duration(limit) if isinstance(limit, float) else exact_bytes(limit)}"
     if fault["type"] == "string_too_long":
         return f"should have at most {context['max_length']} characters"
     return fault["msg"].removeprefix("Input ")
@@ -470,7 +513,8 @@ def example() -> str:
     lines = [
         "# chia-tea's configuration. Every key has a default: keep only the lines that you change.",
         "# It is read from ~/.chia_tea/config/config.yml, $CHIA_TEA_CONFIG, or --config PATH.",
-        "# Durations take ms, s, m, h, d, w (plain numbers are seconds); relative paths start at this file's folder.",
+        "# Durations take ms, s, m, h, d, w (plain numbers are seconds), sizes kB, MB, GB, KiB, MiB, GiB (plain",
+        "# numbers are bytes); relative paths start at this file's folder.",
     ]
     return "\n".join([*lines, *_example_lines(Config, 0)]) + "\n"
 

@@ -5,7 +5,7 @@ import re
 from decimal import Decimal
 from typing import Final
 
-__all__ = ["format_bytes", "format_duration", "parse_bytes", "parse_duration", "short_duration"]
+__all__ = ["exact_bytes", "format_bytes", "format_duration", "parse_bytes", "parse_duration", "short_duration"]
 
 _SIZE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([kKMGTPE]?)(i?)[bB]?(?:/s)?\s*", re.ASCII)
 _DURATION: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d|w)?\s*", re.ASCII)
@@ -25,6 +25,14 @@ def parse_bytes(text: str) -> int:
         raise ValueError(f"{text!r} is no size: write it as 500MB, 10GiB or a number of bytes")
     base = 1024 if match[3] else 1000
     return round(float(match[1]) * float(base ** _POWERS[match[2].lower()]))
+
+
+def exact_bytes(n_bytes: int) -> str:
+    """A size that `parse_bytes` reads back to the byte, in the largest decimal unit that allows it: "256MB"."""
+    for unit, factor in (("TB", 10**12), ("GB", 10**9), ("MB", 10**6), ("kB", 1000)):
+        if n_bytes and n_bytes % factor == 0:
+            return f"{n_bytes // factor}{unit}"
+    return str(n_bytes)
 
 
 def parse_duration(text: str) -> float:

@@ -18,7 +18,8 @@ sys.path.insert(0, str(ROOT))
 from chiatea import __version__
 from chiatea.protobuf.computer_info_pb2 import ADD, UPDATE
 from chiatea.protobuf.descriptors import as_dict
-from chiatea.server.database.database import Database, batch_of
+from chiatea.server.database.database import Database
+from chiatea.server.storage import batch_of
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import event_of
 from tests.tui.sample_farm import sample_farm

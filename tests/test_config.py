@@ -177,7 +177,7 @@ def test_all_faults_are_named_at_once_each_with_its_path(path: Path) -> None:
         ("monitoring: {client: {send_update_every: {cpuu: 3}}}", "cpuu: there is no such key: did you mean cpu?"),
         ("machine: {nam: x}", "machine.nam: there is no such key: did you mean name?"),
         ("machine: {nam:}", "machine.nam: there is no such key"),
-        ("zzz: 1", "zzz: there is no such key: known are machine, logging, chia, copy, monitoring"),
+        ("zzz: 1", "zzz: there is no such key: known are machine, logging, chia, hardware, copy, monitoring"),
         ("version: 1.0.0", "version: there is no such key: the first chia-tea's; delete it"),
         ("1: 2", "1: is 1, should be a word: every key is one"),
         ("[a]: 2", "config.yml:1:1: is not YAML: a key must be a word"),

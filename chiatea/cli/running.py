@@ -1,12 +1,13 @@
 """Runs a service until a signal, or its parent's end, stops it."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run_service", "set_up_logs"]
 
+GARBAGE_AFTER: Final = 20_000
+"""Objects that are made and kept before garbage is looked for; Python's own number is 700."""
+
 
 def run_service(service: Callable[[asyncio.Event], Awaitable[None]], *, until_stdin_closes: bool = False) -> None:
     """Runs `service(stop)`; SIGTERM, SIGINT and the end of stdin, where asked for, set `stop`.
@@ -22,8 +26,16 @@ def run_service(service: Callable[[asyncio.Event], Awaitable[None]], *, until_st
     Raises:
         click.Abort: after SIGINT, once the service has ended.
     """
+    _collect_garbage_seldom()
     if asyncio.run(_until_stopped(service, until_stdin_closes=until_stdin_closes)):
         raise click.Abort
+
+
+def _collect_garbage_seldom() -> None:
+    """A service keeps what it makes, and makes few cycles: looking for them was 8 % of a busy server's work."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_AFTER, *gc.get_threshold()[1:])
 
 
 async def _until_stopped(service: Callable[[asyncio.Event], Awaitable[None]], *, until_stdin_closes: bool) -> bool:

@@ -7,15 +7,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from chiatea.collector.observations import Observation, VersionTold
-from chiatea.collector.source_health import SourceHealth
+from chiatea.collector.source_health import LOG_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import SERVICES, one_line
 from chiatea.collector.sources.chia_log import ChiaLog, LogPart
 from chiatea.collector.sources.log_reader import Position
 from chiatea.collector.sources.question import Question, UnansweredError
-from chiatea.collector.sources.untrusted import integer, items, printable, text
+from chiatea.collector.sources.untrusted import integer, items, number, printable, text
 
 __all__ = ["LogWatch"]
 
+_QUIET_SECONDS: Final = 300.0
+_QUIET_HINT: Final = (
+    "only warnings are written: lookups are seen in it from level INFO on. "
+    "Run `chia configure --log-level INFO` and restart Chia"
+)
 _SLICE_BYTES: Final = 4 * 1024 * 1024
 _QUESTION_SECONDS: Final = 0.1
 _LIMIT_SECONDS: Final = 2.0
@@ -32,7 +37,7 @@ class LogWatch:
 
     def __init__(self, path: Path, take: Callable[[Observation], None], clock: Callable[[], float]) -> None:
         """`take` is called with each observation."""
-        self.health = SourceHealth("chia log", clock)
+        self.health = SourceHealth("chia log", clock, LOG_STALE_SECONDS)
         self.health.located(str(path))
         self.path = path
         self.position = Position()
@@ -47,6 +52,8 @@ class LogWatch:
         """Lookups of long ago are told as sums: right only where none of them was told before."""
         self._n_strange = self._n_fine = 0.0
         """Of about the newest 200 lines."""
+        self._quiet_since: float | None = None
+        """Of the first line after the newest one of level INFO."""
 
     def restore(self, memory: Mapping[str, Any]) -> bool:
         """Goes on from the memory file. False where its position is not of this log."""
@@ -58,6 +65,7 @@ class LogWatch:
             if told := text(sample):
                 self._log.samples.add(told)
         self._tell_samples()
+        self._quiet_since = number(memory.get("quiet_since"))
         position = Position.from_json(memory.get("position"))
         if position is None or memory.get("path") != str(self.path):
             return False
@@ -76,6 +84,7 @@ class LogWatch:
             "n_not_understood": entry.n_not_understood,
             "n_lines_cut": entry.n_lines_cut,
             "samples": list(entry.samples_not_understood),
+            "quiet_since": self._quiet_since,
         }
 
     async def look(self) -> None:
@@ -98,6 +107,8 @@ class LogWatch:
         else:
             self._is_first = False
             self.health.succeeded(has_news=False)
+            is_quiet = self._quiet_since is not None and self._clock() - self._quiet_since > _QUIET_SECONDS
+            self.health.hint = _QUIET_HINT if is_quiet else ""
             if (strangeness := self._strangeness()) is not None:
                 self.health.failed(strangeness)
 
@@ -119,6 +130,8 @@ class LogWatch:
             if service in SERVICES:
                 self._take(VersionTold(newest, service, version))
         self.position, self._context = part.position, part.context
+        if part.has_info or self._quiet_since is None:
+            self._quiet_since = part.quiet_since
         entry = self.health.entry
         entry.n_understood += part.n_understood
         entry.n_not_understood += part.n_not_understood

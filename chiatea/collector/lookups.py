@@ -6,16 +6,21 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from chiatea.collector.observations import Lookup
 from chiatea.collector.sources.untrusted import items, number
 
-__all__ = ["KEPT_LOOKUPS", "Figures", "ToldOnce", "figures_of", "median_interval"]
+__all__ = [
+    "KEPT_LOOKUPS",
+    "Figures",
+    "ToldOnce",
+    "figures_of",
+    "median_interval",
+    "newest_lookups_as_json",
+    "newest_lookups_of",
+]
 
 KEPT_LOOKUPS: Final = 400
 """About one hour at one signage point each 9.4 s."""
 _KEPT_KEYS: Final = 4000
-
-Key = tuple[str, str, int, int]
 
 
 class Figures(NamedTuple):
@@ -44,7 +49,7 @@ def median_interval(times: Sequence[float]) -> float | None:
 
 
 class ToldOnce:
-    """Says of each told lookup whether it is a new one.
+    """Says of each thing told whether it is a new one, where things have no name of their own.
 
     Daemon and log tell the same lookup under one key, at any distance in time, and one key may come several times
     (0 eligible plots in 0.00023 s). So the lookups of one key are as many as the source that told most of them says.
@@ -52,14 +57,14 @@ class ToldOnce:
 
     def __init__(self) -> None:
         """Nothing was told yet."""
-        self._told: OrderedDict[Key, dict[str, int]] = OrderedDict()
+        self._told: OrderedDict[str, dict[str, int]] = OrderedDict()
 
-    def is_new(self, lookup: Lookup) -> bool:
-        """Takes one telling; True where nobody told that lookup before."""
-        by_source = self._told.setdefault(lookup.key, {})
-        self._told.move_to_end(lookup.key)
+    def is_new(self, key: str, source: str) -> bool:
+        """Takes one telling; True where nobody told that thing before."""
+        by_source = self._told.setdefault(key, {})
+        self._told.move_to_end(key)
         known = max(by_source.values(), default=0)
-        by_source[lookup.source] = told = by_source.get(lookup.source, 0) + 1
+        by_source[source] = told = by_source.get(source, 0) + 1
         while len(self._told) > _KEPT_KEYS:
             self._told.popitem(last=False)
         return told > known
@@ -67,15 +72,14 @@ class ToldOnce:
     def as_json(self) -> list[Any]:
         """What must survive a restart. Older tellings are settled: no source comes back to them."""
         newest = list(self._told.items())[-KEPT_LOOKUPS:]
-        return [[*key, by_source] for key, by_source in newest]
+        return [[key, by_source] for key, by_source in newest]
 
     def fill(self, data: object) -> None:
         """Takes over what `as_json` gave."""
         for entry in items(data):
             match items(entry):
-                case [str(prefix), str(seconds), int(eligible), int(proofs), dict(by_source)]:
-                    counts = {str(k): v for k, v in by_source.items() if isinstance(v, int)}
-                    self._told[prefix, seconds, eligible, proofs] = counts
+                case [str(key), dict(by_source)]:
+                    self._told[key] = {str(k): v for k, v in by_source.items() if isinstance(v, int)}
                 case _:
                     continue
 

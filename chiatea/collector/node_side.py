@@ -2,10 +2,16 @@
 
 from typing import Final
 
-from chiatea.collector.farmer_side import add_skipped_notice
 from chiatea.collector.notices import Notices, notice_id
-from chiatea.collector.observations import CoinReceived, FullNodeTold, SignagePointFinished, WalletTold
-from chiatea.protobuf.chia_pb2 import ChiaNotice, FullNode, Wallet
+from chiatea.collector.observations import (
+    CoinReceived,
+    FullNodeTold,
+    SignagePointFinished,
+    WalletBalancesTold,
+    WalletTold,
+)
+from chiatea.collector.skipped_points import SkippedPoints
+from chiatea.protobuf.chia_pb2 import ChiaNotice, FullNode, Wallet, WalletBalance
 
 __all__ = ["NodeSide", "skipped_between"]
 
@@ -27,13 +33,15 @@ def skipped_between(before: int, after: int, elapsed_seconds: float) -> int:
 class NodeSide:
     """Folds what is told of the full node and of the wallet."""
 
-    def __init__(self, notices: Notices) -> None:
+    def __init__(self, notices: Notices, skipped: SkippedPoints) -> None:
         """Nothing was told yet."""
         self.full_node = FullNode()
         self.wallet = Wallet()
+        self.wallets: dict[int, WalletBalance] = {}
         self.is_full_node_seen = False
         self.is_wallet_seen = False
         self._notices = notices
+        self._skipped = skipped
         self._last_point: tuple[float, int] | None = None
 
     def restore(self, full_node: FullNode | None, wallet: Wallet | None, last_point: tuple[float, int] | None) -> None:
@@ -60,9 +68,14 @@ class NodeSide:
             time, index = self._last_point
             n_skipped = skipped_between(index, told.index, told.time - time)
             if n_skipped:
-                self.full_node.n_skipped_signage_points += n_skipped
-                add_skipped_notice(self._notices, told.time, n_skipped, "full_node")
+                self._skipped.told(told.time, n_skipped, "full_node")
         self._last_point = (told.time, told.index)
+
+    def full_node_entry(self, *, is_running: bool) -> FullNode:
+        """The full node now."""
+        self.full_node.is_running = is_running
+        self.full_node.n_skipped_signage_points = self._skipped.total
+        return self.full_node
 
     def full_node_told(self, told: FullNodeTold) -> None:
         """The RPC's word: what it does not tell stays as it was."""
@@ -73,6 +86,10 @@ class NodeSide:
         """The RPC's word: what it does not tell stays as it was."""
         self.is_wallet_seen = True
         self.wallet.MergeFrom(told.wallet)
+
+    def balances_told(self, told: WalletBalancesTold) -> None:
+        """All wallets, one by one."""
+        self.wallets = {wallet.id: wallet for wallet in told.wallets}
 
     def coin_received(self, told: CoinReceived) -> None:
         """A coin came in."""

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
+from chiatea.collector.plots import PlotList
 from chiatea.protobuf.chia_pb2 import (
     ChiaNotice,
     FullNode,
-    HarvesterPlot,
     HarvesterViewedFromFarmer,
     Pool,
     Wallet,
+    WalletBalance,
 )
 
 __all__ = [
@@ -35,8 +36,11 @@ __all__ = [
     "ServiceStopping",
     "SignagePointFinished",
     "SignagePointSent",
+    "SignagePointsListed",
     "SlowPlot",
     "VersionTold",
+    "WalletBalancesTold",
+    "WalletChanged",
     "WalletTold",
     "WatchingGap",
 ]
@@ -62,9 +66,9 @@ class Lookup(Observation):
     v2_qualities: int = 0
 
     @property
-    def key(self) -> tuple[str, str, int, int]:
+    def key(self) -> str:
         """What all sources tell alike of one lookup: the log has ten letters of the hash and five decimals."""
-        return (self.challenge_prefix[:10], f"{self.seconds:.5f}", self.eligible_plots, self.proofs)
+        return f"{self.challenge_prefix[:10]}/{self.seconds:.5f}/{self.eligible_plots}/{self.proofs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class PlotsRefreshed(Observation):
 class PlotsListed(Observation):
     """The harvester's own list, in whole."""
 
-    plots: tuple[HarvesterPlot, ...]
+    plots: PlotList
     folders: tuple[str, ...]
 
 
@@ -184,8 +188,16 @@ class SignagePointSent(Observation):
 
 
 @dataclass(frozen=True, slots=True)
+class SignagePointsListed(Observation):
+    """The farmer's newest signage points, oldest first: those of some hours, and not when each of them came."""
+
+    points: tuple[tuple[str, str], ...]
+    """Signage point and challenge hash of each."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerGiven(Observation):
-    """A harvester answered its farmer."""
+    """A harvester answered its farmer. `node_id` is "" where that does not say who, as in older Chia."""
 
     node_id: str
     challenge_hash: str
@@ -197,7 +209,10 @@ class AnswerGiven(Observation):
 
 @dataclass(frozen=True, slots=True)
 class HarvestersListed(Observation):
-    """Harvesters as the farmer describes them; `is_all`: these and no others."""
+    """Harvesters as the farmer describes them; `is_all`: these and no others.
+
+    Of an answer to a question of ours, `time` is when it was asked: what an event said since is newer.
+    """
 
     harvesters: tuple[HarvesterViewedFromFarmer, ...]
     is_all: bool
@@ -223,7 +238,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionsTold(Observation):
-    """All peers of a service."""
+    """All peers of a service. `time` is as in HarvestersListed."""
 
     service: str
     connections: tuple[Connection, ...]
@@ -231,14 +246,21 @@ class ConnectionsTold(Observation):
 
 @dataclass(frozen=True, slots=True)
 class ProofFound(Observation):
-    """The farmer has a proof that may win a block."""
+    """The farmer has a proof that may win a block. `key` tells it apart from others."""
+
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
 class PartialTold(Observation):
-    """The farmer sent a partial to its pool; or could not, or the pool refused it."""
+    """The farmer sent a partial to its pool; or could not, or the pool refused it.
+
+    Partials have no name: `key` is what was told of it, `source` who told it.
+    """
 
     is_accepted: bool
+    key: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,5 +285,20 @@ class WalletTold(Observation):
 
 
 @dataclass(frozen=True, slots=True)
+class WalletBalancesTold(Observation):
+    """The wallets one by one."""
+
+    wallets: tuple[WalletBalance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WalletChanged(Observation):
+    """Something in the wallet is not what it was, whatever it is now."""
+
+
+@dataclass(frozen=True, slots=True)
 class WatchingGap(Observation):
-    """We did not listen to the daemon for a while: what was under way cannot be judged."""
+    """We did not listen to the daemon for a while, or did not run, or the clock was set.
+
+    What was under way cannot be judged. `time` is the clock's from here on.
+    """

@@ -6,10 +6,14 @@ from typing import Final
 from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.chia_pb2 import Source
 
-__all__ = ["BackOff", "SourceHealth"]
+__all__ = ["ASKED_STALE_SECONDS", "DAEMON_STALE_SECONDS", "LOG_STALE_SECONDS", "BackOff", "SourceHealth"]
 
-_STALE_SECONDS: Final = 300.0
-"""Without news for this long a source that should tell all the time is stale."""
+ASKED_STALE_SECONDS: Final = 60.0
+"""What is asked each few seconds, and each 30 s where it fails."""
+DAEMON_STALE_SECONDS: Final = 60.0
+"""A signage point comes each 9.4 s, and with it news of each harvester: six in a row do not fail by chance."""
+LOG_STALE_SECONDS: Final = 120.0
+"""A harvester at level INFO writes a line for each signage point; a node's points pause for a minute now and then."""
 
 
 class BackOff:
@@ -33,9 +37,12 @@ class BackOff:
 class SourceHealth:
     """One source's entry."""
 
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
-        """A source of which nothing is known."""
+    def __init__(self, name: str, clock: Callable[[], float], stale_after_seconds: float = ASKED_STALE_SECONDS) -> None:
+        """A source of which nothing is known. Without news for so long it is stale."""
         self.entry = Source(id=name)
+        self.hint = ""
+        """Why it tells little though it is read or asked without fault, and what a person can do: it is stale then."""
+        self._stale_after_seconds = stale_after_seconds
         self._clock = clock
         self.is_seen = False
         """It told something once, now or before a restart."""
@@ -68,10 +75,19 @@ class SourceHealth:
         self.entry.state = Source.FAILING
         self.entry.error = printable(" ".join(reason.split())[:300])
 
-    def aged(self) -> Source:
-        """The entry now: one that is fine and tells nothing for minutes is stale."""
+    def aged(self, *, is_news_due: bool = True) -> Source:
+        """The entry now: one that is fine and tells nothing for too long is stale.
+
+        `is_news_due` is false where there is nothing that it could tell.
+        """
         entry = self.entry
-        if entry.state in {Source.OK, Source.STALE} and entry.HasField("last_news_time"):
-            is_stale = self._clock() - entry.last_news_time > _STALE_SECONDS
+        if entry.state in {Source.OK, Source.STALE}:
+            # A time far ahead is of a clock that was set back since.
+            age = abs(self._clock() - entry.last_news_time) if entry.HasField("last_news_time") else 0.0
+            is_stale = (is_news_due and age > self._stale_after_seconds) or self.hint != ""
             entry.state = Source.STALE if is_stale else Source.OK
+            if is_stale and self.hint:
+                entry.error = self.hint
+            else:
+                entry.ClearField("error")
         return entry

@@ -12,31 +12,40 @@ from google.protobuf.message import Message
 from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
-from chiatea.collector.observations import Observation
+from chiatea.collector.observations import Observation, WalletChanged, WatchingGap
+from chiatea.collector.plotting_watch import PlottingWatch
 from chiatea.collector.service_watch import ServiceWatch
-from chiatea.collector.source_health import SourceHealth
+from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
+from chiatea.collector.sources.harvester_rounds import HarvesterRounds
 from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.rpc import RpcClient
-from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, HarvesterRounds, WalletRounds
+from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, WalletRounds
 from chiatea.collector.sources.untrusted import mapping
 from chiatea.collector.watchdog import Watchdog
 from chiatea.config import Config
 from chiatea.protobuf.chia_pb2 import Source
-from chiatea.protobuf.descriptors import EntryId
-from chiatea.state.machine_state import Entry, MachineState
+from chiatea.protobuf.descriptors import TOPICS, EntryId
+from chiatea.state.machine_state import MachineState
+from chiatea.state.packed import Entry, PackedEntries, PackedMessages, packed_messages
 
-__all__ = ["Watch"]
+__all__ = ["FACTS", "PACKED_TOPICS", "Watch"]
 
 log = logging.getLogger(__name__)
 
+FACTS: Final = frozenset(
+    {"harvester", "farmer", "farmer_harvester", "missed_challenge", "chia_notice", "full_node", "wallet"}
+)
+"""Topics that Chia's daemon tells of the moment something happens."""
 _FIRST_PATIENCE_SECONDS: Final = 10.0
 """The first look waits this long for every service's first answer, so that one look alone tells all."""
 _PATIENCE_SECONDS: Final = 0.5
 _MEMORY_EVERY: Final = 10.0
 _MEMORY_LIMIT_SECONDS: Final = 5.0
-_KEPT_AS_THEY_ARE: Final = frozenset({"harvester_plot", "plot_folder", "chia_notice", "pool"})
+PACKED_TOPICS: Final = frozenset({"harvester_plot"})
+"""Topics that a machine has very many entries of."""
+_KEPT_AS_THEY_ARE: Final = frozenset({"plot_folder", "chia_notice", "pool", "wallet_balance"})
 """Topics whose messages are made once and never changed."""
 
 
@@ -55,35 +64,43 @@ class Watch:
         self._is_memory_failing = False
         self._place_reader = ChiaPlaceReader(config.chia_root)
         self._place: ChiaPlace | None = None
-        self._watchdog = Watchdog()
-        self._hardware = HardwareWatch(clock)
+        self._hardware = HardwareWatch(clock, config.hardware)
+        self._watchdog = Watchdog(self._hardware.history.at)
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
-        self._daemon_health = SourceHealth("chia daemon", clock)
-        self._daemon = DaemonListener(lambda: self._place, self._take, self._daemon_health, clock)
+        self._plotting = PlottingWatch(config.plotter_logs, clock)
+        self._daemon_health = SourceHealth("chia daemon", clock, DAEMON_STALE_SECONDS)
+        self._daemon = DaemonListener(lambda: self._place, self._take_event, self._daemon_health, clock)
         self._harvester_rounds = HarvesterRounds(
             RpcClient("harvester"), clock, lambda: self._hardware.disks.mount_points, self._n_plots_told
         )
+        self._farmer_rounds = FarmerRounds(RpcClient("farmer"), clock, lambda: self._daemon.is_listening)
+        self._wallet_rounds = WalletRounds(RpcClient("wallet"), clock)
         rounds = (
-            FarmerRounds(RpcClient("farmer"), clock),
+            self._farmer_rounds,
             self._harvester_rounds,
             FullNodeRounds(RpcClient("full_node"), clock),
-            WalletRounds(RpcClient("wallet"), clock),
+            self._wallet_rounds,
         )
         self._services = [ServiceWatch(service_rounds, self._take, clock) for service_rounds in rounds]
         self._published: dict[str, dict[EntryId, Message]] = {}
         self._is_first = True
+        self.news = asyncio.Event()
+        """Set when Chia's daemon told something: `facts` may be others than before."""
 
     async def start(self, known: MachineState) -> None:
         """Goes on from what the server last held of this machine, and begins to listen to Chia's daemon."""
         memory = read_memory(self._memory_path)
-        info = known.as_computer_info()
+        info = known.as_computer_info(except_topics=PACKED_TOPICS)
+        plots = packed_messages(known.of("harvester_plot"), TOPICS["harvester_plot"])
         log_memory = mapping(memory.get("log")) if memory is not None else {}
         is_log_restored = self._log.restore(log_memory)
-        self._hardware.disks.restore(info.disks)
+        self._hardware.restore(info)
         self._know_disks()
-        self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None)
-        if info.harvester_plots:
-            self._harvester_rounds.settle()
+        self._plotting.restore(mapping(memory.get("plotting")) if memory is not None else {}, info.plotting_plots)
+        self._watchdog.restore(info, mapping(memory.get("watchdog")) if memory is not None else None, plots)
+        self._watchdog.take(WatchingGap(self._clock()))
+        if plots:
+            self._harvester_rounds.settle(self._watchdog.harvester.plots)
         if not is_log_restored:
             self._watchdog.harvester.count_only_newer()
             self._log.sums_history = not info.HasField("harvester")
@@ -108,36 +125,54 @@ class Watch:
         """One look at everything: a new state, whose unchanged entries are the messages of the last one."""
         now = self._clock()
         self._read_place()
-        rounds = [task for service in self._services if (task := service.begin_if_due(self._place, now)) is not None]
+        # Disks before plots: each plot is told with its disk.
         hardware, _ = await asyncio.gather(self._hardware.look(now, self._plot_folders()), self._log.look())
+        rounds = [task for service in self._services if (task := service.begin_if_due(self._place, now)) is not None]
         if rounds:
             await asyncio.wait(rounds, timeout=_FIRST_PATIENCE_SECONDS if self._is_first else _PATIENCE_SECONDS)
         self._is_first = False
         self._know_disks()
         topics: dict[str, Mapping[Any, Message]] = dict(hardware)
+        self._daemon.notice_gap()
         topics.update(self._watchdog.entries(self._clock(), self._hardware.running_kinds))
+        topics["plotting_plot"] = await self._plotting.look(now, self._hardware.processes)
         topics["source"] = self._sources()
         state = self._state(topics, self._clock())
         if self._memory_pace.is_due(now):
             await self._remember()
         return state
 
+    def facts(self) -> MachineState:
+        """What Chia told up to now: the topics of FACTS alone, without looking at anything."""
+        now = self._clock()
+        topics = self._watchdog.entries(now, self._hardware.running_kinds)
+        return self._state({name: entries for name, entries in topics.items() if name in FACTS}, now)
+
     async def close(self) -> None:
         """Stops all tasks, ends all connections, writes the memory."""
-        await self._daemon.close()
+        await asyncio.gather(self._daemon.close(), self._hardware.close())
         await asyncio.gather(*(service.close() for service in self._services))
         await self._remember()
         self._log.close()
+        self._plotting.close()
 
     def _know_disks(self) -> None:
-        disks = self._hardware.disks
-        self._watchdog.mount_points = disks.mount_points
-        self._watchdog.disks, self._watchdog.disks_time = disks.newest, disks.time
+        self._watchdog.mount_points = self._hardware.disks.mount_points
 
     def _take(self, observation: Observation) -> None:
+        self._daemon.notice_gap()
         self._watchdog.take(observation)
 
-    def _n_plots_told(self) -> object:
+    def _take_event(self, observation: Observation) -> None:
+        self._watchdog.take(observation)
+        match observation:
+            case WatchingGap():
+                self._farmer_rounds.fill_gap()
+            case WalletChanged():
+                self._wallet_rounds.changed()
+        self.news.set()
+
+    def _n_plots_told(self) -> int | None:
         """What the log and the daemon say of the number of this machine's plots: the last lookup's and refresh's."""
         return self._watchdog.harvester.n_plots_told
 
@@ -157,18 +192,19 @@ class Watch:
         if error is not None and self._place is None:
             for health in (self._daemon_health, *(service.health for service in self._services)):
                 health.failed(error)
-        healths = (
-            self._hardware.health,
-            self._log.health,
-            self._daemon_health,
-            *(service.health for service in self._services),
-        )
-        return {health.entry.id: health.aged() for health in healths}
+        healths = (*self._hardware.healths, self._log.health, *(service.health for service in self._services))
+        daemon = self._daemon_health.aged(is_news_due=self._watchdog.are_events_due())
+        # Plotters say nothing for as long as a step takes: their silence does not make them stale.
+        plotting = self._plotting.health.entry
+        return {entry.id: entry for entry in (daemon, plotting, *(health.aged() for health in healths))}
 
     def _state(self, topics: Mapping[str, Mapping[Any, Message]], now: float) -> MachineState:
         state = MachineState()
         for topic, drafts in topics.items():
             if not drafts:
+                continue
+            if isinstance(drafts, PackedMessages):
+                state.entries[topic] = PackedEntries(drafts.copy(), now)
                 continue
             messages = drafts if topic in _KEPT_AS_THEY_ARE else self._copies(topic, drafts)
             state.entries[topic] = {identity: Entry(message, now) for identity, message in messages.items()}
@@ -190,7 +226,13 @@ class Watch:
         """Position and counters are taken at one moment, between two slices of the log."""
         if self._memory_question.is_unanswered:
             return
-        self._memory_text = memory_text({"log": self._log.as_json(), "watchdog": self._watchdog.as_json(self._clock())})
+        self._memory_text = memory_text(
+            {
+                "log": self._log.as_json(),
+                "watchdog": self._watchdog.as_json(self._clock()),
+                "plotting": self._plotting.as_json(),
+            }
+        )
         try:
             await self._memory_question.answer(_MEMORY_LIMIT_SECONDS)
             self._is_memory_failing = False

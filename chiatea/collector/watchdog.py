@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError, Message
 
 from chiatea.collector.complaints import Complaints
 from chiatea.collector.farmer_side import FarmerSide
-from chiatea.collector.harvester_side import HarvesterSide
+from chiatea.collector.harvester_side import DiskAt, HarvesterSide, no_disk_at
 from chiatea.collector.node_side import NodeSide
 from chiatea.collector.notices import Notices
 from chiatea.collector.observations import (
@@ -35,24 +35,27 @@ from chiatea.collector.observations import (
     ServiceStopping,
     SignagePointFinished,
     SignagePointSent,
+    SignagePointsListed,
     SlowPlot,
     VersionTold,
+    WalletBalancesTold,
+    WalletChanged,
     WalletTold,
     WatchingGap,
 )
-from chiatea.collector.plots import disk_id_of, folder_totals
+from chiatea.collector.plots import PlotList, disk_id_of, folder_totals
+from chiatea.collector.skipped_points import SkippedPoints
 from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.protobuf.chia_pb2 import HarvesterPlot, Process
 from chiatea.protobuf.computer_info_pb2 import ComputerInfo
 from chiatea.protobuf.descriptors import EntryId
-from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.state.packed import PackedMessages
 
 __all__ = ["RUNNING_SECONDS", "Watchdog"]
 
 RUNNING_SECONDS: Final = 75.0
 """A service that gave a sign of life this lately is running: eight signage points of silence are too many."""
 _FARMER_KIND: Final = 3
-_DISK_KNOWN_SECONDS: Final = 20.0
 _KINDS: Final = {
     "farmer": Process.FARMER,
     "harvester": Process.HARVESTER,
@@ -64,17 +67,15 @@ _KINDS: Final = {
 class Watchdog:
     """One machine's Chia."""
 
-    def __init__(self) -> None:
-        """Nothing was told yet."""
+    def __init__(self, disk_at: DiskAt = no_disk_at) -> None:
+        """Nothing was told yet. `disk_at` gives what a disk did, where the disks are watched."""
         self.notices = Notices()
         self._complaints = Complaints(self.notices)
         self.mount_points: Sequence[str] = ()
-        self.disks: Mapping[str, Disk] = {}
-        self.disks_time = float("-inf")
-        """When `disks` was looked at."""
-        self.harvester = HarvesterSide(self.notices, self.disk_of, self.disk_at)
-        self.farmer = FarmerSide(self.notices)
-        self.node = NodeSide(self.notices)
+        self.harvester = HarvesterSide(self.notices, self.disk_of, disk_at)
+        self._skipped = SkippedPoints(self.notices)
+        self.farmer = FarmerSide(self.notices, self._skipped)
+        self.node = NodeSide(self.notices, self._skipped)
         self._last_sign: dict[str, float] = {}
         self._stopped: dict[str, float] = {}
         self._folders_key: object = None
@@ -102,19 +103,18 @@ class Watchdog:
             ServiceStopping: self._stopping,
             SignagePointFinished: node.point_finished,
             SignagePointSent: self._point_sent,
+            SignagePointsListed: farmer.points_listed,
             SlowPlot: harvester.slow_plot,
             VersionTold: self._version_told,
+            WalletBalancesTold: node.balances_told,
+            WalletChanged: lambda told: self._sign_of_life("wallet", told.time),
             WalletTold: node.wallet_told,
-            WatchingGap: lambda _: farmer.not_watched(),
+            WatchingGap: self._not_watched,
         }
 
     def disk_of(self, filepath: str) -> str | None:
         """The id of the disk that a path is on."""
         return disk_id_of(filepath, self.mount_points)
-
-    def disk_at(self, disk_id: str | None, time: float) -> Disk | None:
-        """The disk as it was at about that time; None where that is not known any more."""
-        return self.disks.get(disk_id or "") if abs(time - self.disks_time) <= _DISK_KNOWN_SECONDS else None
 
     def take(self, observation: Observation) -> None:
         """Folds one observation in."""
@@ -125,7 +125,6 @@ class Watchdog:
 
     def _looked_up(self, lookup: Lookup) -> None:
         self.harvester.looked_up(lookup)
-        self.harvester.draft.is_connected_to_farmer = True
         self._sign_of_life("harvester", lookup.time)
 
     def _point_sent(self, told: SignagePointSent) -> None:
@@ -134,7 +133,7 @@ class Watchdog:
 
     def _farmer_connected(self, told: FarmerConnected) -> None:
         self.harvester.is_seen = True
-        self.harvester.draft.is_connected_to_farmer = True
+        self.harvester.link_told(told.time, is_connected=True)
         self._sign_of_life("harvester", told.time)
 
     def _peer_lost(self, lost: PeerLost) -> None:
@@ -148,10 +147,18 @@ class Watchdog:
             self.farmer.connections_told(told)
         elif told.service == "harvester":
             is_connected = any(peer.kind == _FARMER_KIND for peer in told.connections)
-            self.harvester.draft.is_connected_to_farmer = is_connected
+            self.harvester.link_told(told.time, is_connected=is_connected)
+            self.harvester.rpc_answered(told.time)
 
     def _stopping(self, told: ServiceStopping) -> None:
         self._stopped[told.service] = max(told.time, self._stopped.get(told.service, told.time))
+
+    def _not_watched(self, told: WatchingGap) -> None:
+        self.farmer.not_watched(told.time)
+        self.harvester.clock_is(told.time)
+        for times in (self._last_sign, self._stopped):
+            for service, time in times.items():
+                times[service] = min(time, told.time)
 
     def _version_told(self, told: VersionTold) -> None:
         self._sign_of_life(told.service, told.time)
@@ -192,7 +199,8 @@ class Watchdog:
             "farmer_harvester": self.farmer.harvesters(now),
             "missed_challenge": self.farmer.missed_challenges(),
             "pool": self.farmer.pools,
-            "harvester_plot": self.harvester.plots,
+            "wallet_balance": self.node.wallets,
+            "harvester_plot": self.harvester.plots.messages,
             "plot_folder": self._plot_folders(),
         }
         node, wallet = self.node.full_node, self.node.wallet
@@ -206,14 +214,25 @@ class Watchdog:
                 )
             }
         if self.harvester.is_seen:
-            topics["harvester"] = {"": self.harvester.entry(is_running=running["harvester"])}
+            topics["harvester"] = {"": self.harvester.entry(now, is_running=running["harvester"])}
         if self.node.is_full_node_seen:
-            node.is_running = running["full_node"]
-            topics["full_node"] = {"": node}
+            topics["full_node"] = {"": self.node.full_node_entry(is_running=running["full_node"])}
         if self.node.is_wallet_seen:
             wallet.is_running = running["wallet"]
             topics["wallet"] = {"": wallet}
         return topics
+
+    def are_events_due(self) -> bool:
+        """Whether Chia's daemon should tell of signage points, by what was last seen.
+
+        That is so where a farmer runs that is connected to a full node, or a harvester that has its farmer; but not
+        while this machine's full node is not synced: there are no points then.
+        """
+        node = self.node.full_node
+        is_node_behind = node.is_running and node.HasField("is_synced") and not node.is_synced
+        is_farmer_fed = self.farmer.draft.is_running and self.farmer.has_full_node is not False
+        harvester = self.harvester.draft
+        return not is_node_behind and (is_farmer_fed or (harvester.is_running and harvester.is_connected_to_farmer))
 
     def _processes_are_signs(self, running_kinds: frozenset[int]) -> None:
         self.farmer.is_seen |= Process.FARMER in running_kinds
@@ -226,20 +245,24 @@ class Watchdog:
         key = (id(harvester.plots), harvester.folders, tuple(self.mount_points))
         if key != self._folders_key:
             self._folders_key = key
-            self._folders = folder_totals(harvester.plots.values(), harvester.folders, self.mount_points)
+            self._folders = folder_totals(harvester.plots, harvester.folders, self.mount_points)
         return self._folders  # type: ignore[return-value]
 
-    def restore(self, known: ComputerInfo, memory: Mapping[str, Any] | None) -> None:
-        """Goes on from before a restart: from the memory file's own entries, else from what the server knew."""
+    def restore(
+        self, known: ComputerInfo, memory: Mapping[str, Any] | None, plots: PackedMessages[HarvesterPlot] | None = None
+    ) -> None:
+        """Goes on from before a restart: from the memory file's own entries, else from what the server knew.
+
+        `plots` are what the server knew of them, where they are not in `known`.
+        """
         remembered = _remembered(memory)
         info = remembered if remembered is not None else known
         self.notices.restore(known.chia_notices)
         self.notices.restore(info.chia_notices)
-        plots: dict[str, HarvesterPlot] = {plot.id: plot for plot in known.harvester_plots}
         self.harvester.folders = tuple(folder.id for folder in known.plot_folders)
         self.harvester.restore(
             info.harvester if info.HasField("harvester") else None,
-            plots,
+            PlotList.of(known.harvester_plots if plots is None else plots),
             dict(mapping(memory.get("harvester"))) if memory is not None and remembered is not None else None,
         )
         # The daemon tells once only: of what it told, the one who knows more is right.
@@ -248,6 +271,13 @@ class Watchdog:
             farmer_info.farmer if farmer_info.HasField("farmer") else None,
             farmer_info.farmer_harvesters,
             farmer_info.missed_challenges,
+            known.pools,
+            mapping(memory.get("farmer")) if memory is not None else {},
+        )
+        self._skipped.restore(
+            max(info.farmer.n_skipped_signage_points, info.full_node.n_skipped_signage_points),
+            info.farmer.last_skipped_time if info.farmer.HasField("last_skipped_time") else None,
+            memory.get("skipped") if memory is not None else None,
         )
         last_point = [*items(memory.get("last_point"))] if memory is not None else []
         time, index = (number(last_point[0]), integer(last_point[1])) if len(last_point) == 2 else (None, None)
@@ -279,6 +309,8 @@ class Watchdog:
         return {
             "entries": base64.b64encode(info.SerializeToString(deterministic=True)).decode(),
             "harvester": self.harvester.as_json(),
+            "farmer": self.farmer.as_json(),
+            "skipped": self._skipped.as_json(),
             "last_point": self.node.last_point,
             "last_sign": dict(self._last_sign),
             "stopped": dict(self._stopped),

@@ -350,7 +350,7 @@ class HarvesterViewedFromFarmer(_message.Message):
     last_answer_time: _builtins.float
     last_message_time: _builtins.float
     n_challenges_owed: _builtins.int
-    """Signage points sent to it while connected, and what became of them."""
+    """Signage points sent to it while connected that it answered or did not answer for 25 s, and which was the case."""
     n_challenges_answered: _builtins.int
     n_challenges_late: _builtins.int
     """Answered later than 25 s: they are missed challenges as well."""
@@ -1509,6 +1509,7 @@ class Collector(_message.Message):
     N_DROPPED_EVENTS_FIELD_NUMBER: _builtins.int
     CPU_PERCENT_FIELD_NUMBER: _builtins.int
     RESIDENT_BYTES_FIELD_NUMBER: _builtins.int
+    IS_SPOOLING_FIELD_NUMBER: _builtins.int
     start_time: _builtins.float
     spooling_since: _builtins.float
     """Since when the server could not be reached and events are kept on this machine's disk; untold while it can."""
@@ -1520,6 +1521,8 @@ class Collector(_message.Message):
     cpu_percent: _builtins.float
     """Over about a minute; 100 is one logical core."""
     resident_bytes: _builtins.int
+    is_spooling: _builtins.bool
+    """The server is away."""
     def __init__(
         self,
         *,
@@ -1530,10 +1533,11 @@ class Collector(_message.Message):
         n_dropped_events: _builtins.int = ...,
         cpu_percent: _builtins.float | None = ...,
         resident_bytes: _builtins.int | None = ...,
+        is_spooling: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_cpu_percent", b"_cpu_percent", "_resident_bytes", b"_resident_bytes", "_spooling_since", b"_spooling_since", "cpu_percent", b"cpu_percent", "resident_bytes", b"resident_bytes", "spooling_since", b"spooling_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_percent", b"_cpu_percent", "_resident_bytes", b"_resident_bytes", "_spooling_since", b"_spooling_since", "cpu_percent", b"cpu_percent", "n_dropped_events", b"n_dropped_events", "n_spooled_events", b"n_spooled_events", "resident_bytes", b"resident_bytes", "spooled_bytes", b"spooled_bytes", "spooling_since", b"spooling_since", "start_time", b"start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cpu_percent", b"_cpu_percent", "_resident_bytes", b"_resident_bytes", "_spooling_since", b"_spooling_since", "cpu_percent", b"cpu_percent", "is_spooling", b"is_spooling", "n_dropped_events", b"n_dropped_events", "n_spooled_events", b"n_spooled_events", "resident_bytes", b"resident_bytes", "spooled_bytes", b"spooled_bytes", "spooling_since", b"spooling_since", "start_time", b"start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__cpu_percent: _TypeAlias = _typing.Literal["cpu_percent"]  # noqa: Y015
     _WhichOneofArgType__cpu_percent: _TypeAlias = _typing.Literal["_cpu_percent", b"_cpu_percent"]  # noqa: Y015

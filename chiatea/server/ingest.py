@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from chiatea.errors import DatabaseError
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.protobuf.monitoring_service_pb2 import COPIER, EventBatch, Reporter
-from chiatea.server.database.database import Batch, Database, batch_of
 from chiatea.server.hub import Hub
+from chiatea.server.storage import Batch, Storage, batch_of
 from chiatea.state.farm_state import FarmState
 from chiatea.state.reporters import TOPICS_OF
 
@@ -42,7 +42,7 @@ class Ingest:
 
     def __init__(
         self,
-        database: Database,
+        database: Storage,
         farm: FarmState,
         hub: Hub,
         *,

@@ -26,10 +26,10 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     SubscribeRequest,
 )
 from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringServicer
-from chiatea.server.database.history import History
 from chiatea.server.hub import CHUNK_BYTES, Hub
 from chiatea.server.ingest import Ingest, last_sequence
 from chiatea.server.session import Acks, Session
+from chiatea.server.storage import PastEvents
 from chiatea.state.farm_state import FarmState
 from chiatea.state.reporters import TOPICS_OF
 
@@ -50,7 +50,7 @@ class MonitoringService(MonitoringServicer):
         farm: FarmState,
         ingest: Ingest,
         hub: Hub,
-        history: History,
+        history: PastEvents,
         acks: Acks,
         *,
         clock: Callable[[], float] = time.time,

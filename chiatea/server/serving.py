@@ -25,11 +25,11 @@ from chiatea.security.tokens import TokenStore
 from chiatea.server.authorization import Authorization
 from chiatea.server.database.database import Database
 from chiatea.server.database.history import History
-from chiatea.server.database.retention import KeepRule
 from chiatea.server.hub import Hub
 from chiatea.server.ingest import Ingest
 from chiatea.server.services import MonitoringService
 from chiatea.server.session import Acks
+from chiatea.server.storage import KeepRule
 from chiatea.server.upkeep import keep_up
 from chiatea.state.farm_state import FarmState
 

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from chiatea.errors import DatabaseError
-from chiatea.server.database.database import Database
-from chiatea.server.database.retention import KeepRule
+from chiatea.server.storage import KeepRule, Storage
 
 __all__ = ["keep_up"]
 
@@ -22,7 +21,7 @@ PAUSE_SECONDS: Final = 0.05
 
 
 async def keep_up(
-    database: Database,
+    database: Storage,
     rule: KeepRule,
     *,
     first_after_seconds: float = FIRST_ROUND_AFTER_SECONDS,

@@ -1,21 +1,14 @@
 """The state of one machine: the latest entry of every topic."""
 
-from collections.abc import Container, Iterator
-from typing import NamedTuple
+from collections.abc import Container, Iterator, MutableMapping
 
 from google.protobuf.message import Message
 
 from chiatea.protobuf.computer_info_pb2 import DELETE, NONE, ComputerInfo, EventType, UpdateEvent
 from chiatea.protobuf.descriptors import TOPICS, EntryId, Topic, entry_of, topic_of
+from chiatea.state.packed import Entry, PackedEntries, PackedMessages
 
 __all__ = ["Entry", "MachineState", "event_of"]
-
-
-class Entry(NamedTuple):
-    """One entry of a topic, and when its machine told it (UTC seconds)."""
-
-    message: Message
-    timestamp: float
 
 
 class MachineState:
@@ -24,11 +17,12 @@ class MachineState:
     Entries are shared between states and never changed in place: a change replaces them.
     """
 
-    __slots__ = ("entries",)
+    __slots__ = ("_packed_topics", "entries")
 
-    def __init__(self) -> None:
-        """An empty state: a machine that told nothing yet."""
-        self.entries: dict[str, dict[EntryId, Entry]] = {}
+    def __init__(self, *, packed_topics: Container[str] = ()) -> None:
+        """An empty state: a machine that told nothing yet. Topics that are packed take little memory and more time."""
+        self._packed_topics = packed_topics
+        self.entries: dict[str, MutableMapping[EntryId, Entry]] = {}
 
     @classmethod
     def from_computer_info(cls, info: ComputerInfo) -> "MachineState":
@@ -43,7 +37,7 @@ class MachineState:
             if topic.is_repeated:
                 messages = getattr(info, topic.state_field)
                 if messages:
-                    held = self.entries.setdefault(topic.name, {})
+                    held = self._held(topic)
                     held.update((topic.id_of(m), Entry(m, info.timestamp)) for m in messages)
             elif info.HasField(topic.state_field):  # type: ignore[arg-type]
                 self.entries[topic.name] = {"": Entry(getattr(info, topic.state_field), info.timestamp)}
@@ -76,26 +70,71 @@ class MachineState:
         identity = topic.id_of(message)
         held = self.entries.get(topic.name)
         before = held.get(identity) if held else None
-        if event.event_type == DELETE:
-            if held is None or before is None:
-                return False
-            del held[identity]
-            if not held:
-                del self.entries[topic.name]
-            return True
-        if held is None:
-            held = self.entries[topic.name] = {}
-        held[identity] = Entry(message, event.timestamp)
+        if event.event_type == DELETE and before is None:
+            return False
+        self.hold(topic, identity, None if event.event_type == DELETE else Entry(message, event.timestamp))
         return True
 
-    def of(self, topic: str) -> dict[EntryId, Entry]:
+    def hold(self, topic: Topic, entry_id: EntryId, entry: Entry | None) -> None:
+        """Puts an entry in its place, or takes it away."""
+        held = self.entries.get(topic.name)
+        if entry is not None:
+            self._held(topic)[entry_id] = entry
+        elif held is not None and entry_id in held:
+            del held[entry_id]
+            if not held:
+                del self.entries[topic.name]
+
+    def take(self, topic: Topic, entry_id: EntryId, other: "MachineState") -> None:
+        """Makes one entry what it is in another state, or gone as it is there, and shares it with that."""
+        theirs = other.of(topic.name)
+        if entry_id not in theirs:
+            self.hold(topic, entry_id, None)
+            return
+        held = self._held(topic)
+        if isinstance(held, PackedEntries) and isinstance(theirs, PackedEntries):
+            held.messages.take(entry_id, theirs.messages)
+        else:
+            held[entry_id] = theirs[entry_id]
+
+    def _held(self, topic: Topic) -> MutableMapping[EntryId, Entry]:
+        held = self.entries.get(topic.name)
+        if held is None:
+            is_packed = topic.name in self._packed_topics
+            held = self.entries[topic.name] = PackedEntries(PackedMessages(topic)) if is_packed else {}
+        return held
+
+    def share(self, other: "MachineState") -> None:
+        """Puts the messages of another state in the place of equal ones of this: one in memory instead of two."""
+        self.share_packed(other)
+        for name, held in self.entries.items():
+            theirs = other.of(name)
+            if isinstance(held, PackedEntries):
+                continue
+            for identity, entry in held.items():
+                same = theirs.get(identity)
+                if same is not None and same.message is not entry.message and same.message == entry.message:
+                    held[identity] = Entry(same.message, entry.timestamp)
+
+    def share_packed(self, other: "MachineState") -> None:
+        """Holds those packed topics in common with another state that are equal: comparing them again takes no time."""
+        for name, held in self.entries.items():
+            theirs = other.of(name)
+            if isinstance(held, PackedEntries) and isinstance(theirs, PackedEntries) and held.is_equal(theirs):
+                self.entries[name] = theirs.copy()
+
+    def of(self, topic: str) -> MutableMapping[EntryId, Entry]:
         """All entries of a topic by id; empty where the machine has none."""
         return self.entries.get(topic, {})
 
     def copy(self, topics: Container[str] | None = None) -> "MachineState":
         """A state that can be changed without changing this one; of some topics only, where they are named."""
-        other = MachineState()
-        other.entries = {name: dict(held) for name, held in self.entries.items() if topics is None or name in topics}
+        other = MachineState(packed_topics=self._packed_topics)
+        other.entries = {
+            name: held.copy() if isinstance(held, PackedEntries) else dict(held)
+            for name, held in self.entries.items()
+            if topics is None or name in topics
+        }
         return other
 
     def all_entries(self) -> Iterator[tuple[Topic, EntryId, Entry]]:

@@ -101,7 +101,7 @@ def test_the_first_answer_of_an_unknown_harvester_shows_that_it_owed_the_point()
 def test_after_a_gap_in_watching_nothing_that_was_under_way_is_missed() -> None:
     challenges = ledger("a")
     challenges.sent(point(1, 10.0))
-    challenges.forget_pending()
+    challenges.not_watched(20.0)
     challenges.pass_time(500.0)
     debt = challenges.debt_of("a")
     assert (debt.n_owed, debt.n_missed, debt.n_timeouts) == (0, 0, 0)

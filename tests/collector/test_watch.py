@@ -1,14 +1,20 @@
 import asyncio
 import json
+import os
+import subprocess
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from chiatea.collector.watch import Watch
 from chiatea.config import Config
-from chiatea.protobuf.chia_pb2 import Farmer, Harvester, HarvesterViewedFromFarmer, Source
+from chiatea.protobuf.chia_pb2 import ChiaNotice, Farmer, Harvester, HarvesterViewedFromFarmer, PlotInProgress, Source
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.state.diff import diff
 from chiatea.state.machine_state import MachineState
@@ -17,14 +23,18 @@ Clock = Any
 FakeChia = Any
 """As conftest.py has them: a module that nothing imports by name."""
 
+PYTHON = Path(sys.executable).resolve()
 Until = Callable[[Callable[[], bool]], Awaitable[None]]
 Open = Callable[..., Awaitable[Watch]]
 
 
 def config_of(tmp_path: Path) -> Config:
-    return Config.model_validate(
-        {"chia": {"root": str(tmp_path / "chia")}, "machine": {"state_folder": str(tmp_path / "state")}}
-    )
+    chia = {
+        "root": str(tmp_path / "chia"),
+        "plotter_logs": [str(tmp_path / "plotters" / "**" / "*.log")],
+        "madmax_logfile": str(tmp_path / "madmax.txt"),
+    }
+    return Config.model_validate({"chia": chia, "machine": {"state_folder": str(tmp_path / "state")}})
 
 
 @pytest.fixture
@@ -69,14 +79,18 @@ def lines(data_folder: Path) -> list[str]:
 
 
 async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
-    opened: Open, clock: Clock, caplog: pytest.LogCaptureFixture
+    opened: Open, clock: Clock, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A Chia that runs on the tests' machine is not the one asked for.
+    monkeypatch.setattr(psutil, "pids", list)
     watch = await opened()
     state = await watch.look()
     assert {"system", "cpu", "ram", "disk", "source"} <= state.entries.keys()
     assert not {"farmer", "harvester", "full_node", "wallet", "harvester_plot"} & state.entries.keys()
     states = source_states(state)
     assert states.pop("hardware") == Source.OK
+    del states["plotter logs"]  # another test may run a plotter meanwhile
+    del states["smart"]  # as this machine has disks that may be asked
     assert states == dict.fromkeys(
         ["chia log", "chia daemon", "farmer rpc", "harvester rpc", "full node rpc", "wallet rpc"], Source.ABSENT
     )
@@ -85,8 +99,10 @@ async def test_a_machine_without_chia_is_watched_and_nothing_is_said_of_chia(
 
 
 async def test_entries_that_did_not_change_are_the_same_messages(
-    opened: Open, tmp_path: Path, lines: list[str]
+    opened: Open, tmp_path: Path, lines: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # A Chia that runs on the tests' machine changes all the time.
+    monkeypatch.setattr(psutil, "pids", list)
     put_log(tmp_path, lines)
     watch = await opened()
     first, second = await watch.look(), await watch.look()
@@ -230,3 +246,77 @@ async def test_a_log_of_megabytes_is_caught_up_within_few_looks(opened: Open, tm
             break
     assert watch._log.position.offset == (tmp_path / "chia/log/debug.log").stat().st_size
     assert harvester_of(state).n_plots == 5
+
+
+def plots_of(state: MachineState) -> dict[object, PlotInProgress]:
+    return {
+        identity: entry.message
+        for identity, entry in state.of("plotting_plot").items()
+        if isinstance(entry.message, PlotInProgress)
+    }
+
+
+async def test_plotters_logs_tell_of_plots_in_progress_before_and_after_a_restart(
+    opened: Open, tmp_path: Path, clock: Clock, data_folder: Path
+) -> None:
+    logs = {"madmax": tmp_path / "madmax.txt", "bladebit_ram": tmp_path / "plotters" / "a" / "b" / "ram.log"}
+    logs["bladebit_ram"].parent.mkdir(parents=True)
+    for name, path in logs.items():
+        text = (data_folder.parent / "plotters" / f"{name}.log").read_text()
+        path.write_text(text + "".join(text.splitlines(keepends=True)[:50]))
+        os.utime(path, (clock.now, clock.now))
+    watch = await opened()
+    state = await watch.look()
+    ours = {str(path) for path in logs.values()}
+    plots = {identity: plot for identity, plot in plots_of(state).items() if plot.log_filepath in ours}
+    assert {plot.plotter for plot in plots.values()} == {PlotInProgress.MADMAX, PlotInProgress.BLADEBIT}
+    assert all(plot.HasField("remaining_seconds") for plot in plots.values())
+    assert source_states(state)["plotter logs"] == Source.OK
+    await watch.close()
+    again = await opened(state)
+    state = await again.look()
+    assert {identity: plots_of(state).get(identity) for identity in plots} == plots
+    clock.now += 400
+    state = await again.look()
+    assert source_states(state)["plotter logs"] == Source.OK, "silence does not make it stale"
+    assert not plots.keys() & plots_of(state).keys(), "and a minute without a word or a plotter ends a plot"
+
+
+async def test_a_plotter_that_is_killed_takes_its_plot_with_it(
+    opened: Open, tmp_path: Path, clock: Clock, data_folder: Path, until: Until
+) -> None:
+    clock.now = time.time()
+    program, log = tmp_path / "chia_plot", tmp_path / "out"
+    program.symlink_to(PYTHON)
+    say = f"print(open({str(data_folder.parent / 'plotters' / 'madmax.log')!r}).read()[:1500], flush=True); input()"
+    with log.open("wb") as output:
+        plotter = await asyncio.create_subprocess_exec(program, "-c", say, stdin=subprocess.PIPE, stdout=output)
+    try:
+        await until(lambda: log.stat().st_size > 1000)
+        watch = await opened()
+        plots = plots_of(await watch.look())
+        (ours,) = (identity for identity, plot in plots.items() if plot.log_filepath == str(log))
+        assert plots[ours].process_id == plotter.pid
+    finally:
+        plotter.kill()
+        await plotter.communicate()
+    clock.now += 6
+    assert ours not in plots_of(await watch.look())
+
+
+async def test_a_slow_lookup_read_late_stands_beside_what_its_disk_did_then(
+    opened: Open, tmp_path: Path, clock: Clock
+) -> None:
+    watch = await opened()
+    await watch.look()
+    for age, busy, read in ((60.0, 5.0, 1e3), (55.0, 99.0, 2e8), (50.0, 4.0, 1e3)):
+        disk = Disk(id="/", busy_percent=busy, read_bytes_per_second=read)
+        watch._hardware.history.add(clock.now - age, {"/": disk})
+    at = datetime.fromtimestamp(clock.now - 54).isoformat(timespec="milliseconds")  # noqa: DTZ006 - as Chia logs
+    start = f"{at} 2.7.5 harvester chia.harvester.harvester: WARNING "
+    warning = f"Looking up qualities on {tmp_path}/a.plot took: 9.5. This should be below 8 seconds to minimize risk"
+    put_log(tmp_path, [f"{start} {warning} of losing rewards.\n"])
+    notices = [entry.message for entry in (await watch.look()).of("chia_notice").values()]
+    assert [(notice.disk_id, notice.disk_busy_percent) for notice in notices if isinstance(notice, ChiaNotice)] == [
+        ("/", 99.0)
+    ]

@@ -152,10 +152,9 @@ def test_a_slow_lookup_told_by_its_plots_and_by_itself_counts_once() -> None:
 
 
 def test_a_slow_lookup_is_noticed_with_its_disk_and_how_busy_that_was() -> None:
-    watchdog = Watchdog()
+    then = Disk(id="/mnt/a", busy_percent=98.5, read_bytes_per_second=1e8)
+    watchdog = Watchdog(lambda disk_id, time, _: then if (disk_id, time) == ("/mnt/a", 20.0) else None)
     watchdog.mount_points = ["/", "/mnt/a"]
-    watchdog.disks = {"/mnt/a": Disk(id="/mnt/a", busy_percent=98.5, read_bytes_per_second=1e8)}
-    watchdog.disks_time = 18.0
     for time in (20.0, 500.0):
         watchdog.take(SlowPlot(time, "/mnt/a/plot-k32-a.plot", 10.0))
     now, later = watchdog.notices.all().values()

@@ -1,5 +1,5 @@
 """kill -9 of the server under load: every event that was acked is there, once. CHIA_TEA_KILLS=20 kills more often,
-CHIA_TEA_EVENTS_PER_PUT=40 puts more at once."""
+CHIA_TEA_EVENTS_PER_PUT=40 puts more at once, CHIA_TEA_SECONDS_PER_LIFE=2 lets it live longer in between."""
 
 import asyncio
 import itertools
@@ -20,6 +20,7 @@ from .conftest import Home
 N_KILLS = int(os.environ.get("CHIA_TEA_KILLS", "4"))
 N_COLLECTORS = 3
 EVENTS_PER_PUT = int(os.environ.get("CHIA_TEA_EVENTS_PER_PUT", "7"))
+SECONDS_PER_LIFE = float(os.environ.get("CHIA_TEA_SECONDS_PER_LIFE", "0.4"))
 
 
 def numbered(number: int) -> UpdateEvent:
@@ -44,7 +45,7 @@ async def load_until(stop: asyncio.Event, reporting: Reporting, numbers: "iterto
 
 async def kill_and_restart(home: Home, feed: FarmFeed, reportings: list[Reporting]) -> None:
     for _ in range(N_KILLS):
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(SECONDS_PER_LIFE)
         home.processes[-1].kill()
         home.processes[-1].wait()
         await asyncio.sleep(0.1)

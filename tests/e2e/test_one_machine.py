@@ -32,7 +32,8 @@ def test_this_machine_is_online_with_its_real_hardware(home: Home) -> None:
     total = os.statvfs("/").f_blocks * os.statvfs("/").f_frsize
     assert root["total_bytes"] == total
     assert abs(root["free_bytes"] - shutil.disk_usage("/").free) < total * 0.05
-    assert machine["farmer"] is None
+    runs_chia = any((process.info["name"] or "").startswith("chia") for process in psutil.process_iter(["name"]))
+    assert runs_chia or machine["farmer"] is None
     assert home.status()["totals"]["n_machines_online"] == 1
     assert "barn" in home.run("status").stdout
     assert home.sql("SELECT name, n_logical_cores FROM Cpu")[0]["n_logical_cores"] == os.cpu_count()

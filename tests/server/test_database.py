@@ -14,10 +14,11 @@ from chiatea.protobuf.copy_pb2 import CopyCommand
 from chiatea.protobuf.descriptors import TOPICS, ColumnKind, row_of
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
-from chiatea.server.database.database import Database, batch_of
+from chiatea.server.database.database import Database
 from chiatea.server.database.opening import open_read_only
 from chiatea.server.database.query import query
 from chiatea.server.database.schema import TABLES
+from chiatea.server.storage import batch_of
 
 
 def disk_event(mount: str, timestamp: float, event_type: int = UPDATE, free_bytes: int = 1) -> UpdateEvent:

@@ -17,10 +17,11 @@ from chiatea.protobuf.computer_info_pb2 import ADD, UpdateEvent
 from chiatea.protobuf.descriptors import REPEATED
 from chiatea.server.database import opening
 from chiatea.server.database.conversion import converted, keeps_every_value, sql_type
-from chiatea.server.database.database import Database, batch_of
+from chiatea.server.database.database import Database
 from chiatea.server.database.migration import apply, plan
 from chiatea.server.database.query import query
 from chiatea.server.database.stored_schema import StoredColumn, StoredSchema, StoredTopic, from_json, to_json
+from chiatea.server.storage import batch_of
 
 VALUES: dict[int, st.SearchStrategy[Any]] = {
     Field.TYPE_INT32: st.integers(-(2**31), 2**31 - 1),

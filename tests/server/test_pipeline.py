@@ -15,7 +15,8 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 
 from chiatea.config import Config
 from chiatea.errors import ConfigurationError, ConnectionFailedError, RefusedError
-from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, UpdateEvent
+from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, ComputerInfo, UpdateEvent
+from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.monitoring_service_pb2 import (
     COLLECTOR,
     COPIER,
@@ -37,6 +38,8 @@ from chiatea.server import hub
 from chiatea.server.authorization import RULES
 from chiatea.server.database.query import query
 from chiatea.server.serving import serving
+from chiatea.state.diff import diff
+from chiatea.state.machine_state import MachineState
 from chiatea.wire.channel import Server, open_channel
 from chiatea.wire.feed import FarmFeed, fetch_farm
 from chiatea.wire.reporting import Reporting
@@ -264,13 +267,43 @@ async def test_what_follows_soon_leaves_together_and_at_the_latest_with_the_end(
         sender.put([disk("/a", 1, ADD)])
         await until(lambda: n_committed(server) == 1)
         for n in range(2, 5):
-            sender.put([disk("/a", n)])
+            sender.put([disk("/a", n)], at_once=False)
         assert sender.n_unacked >= 3
         assert n_committed(server) == 1
         sender.close()
         await until(lambda: n_committed(server) == 2)
         await until(lambda: sender.n_unacked == 0)
     assert farm_free_bytes(server) == 4
+
+
+async def test_what_is_urgent_leaves_at_once_and_takes_along_what_waits(server: Running) -> None:
+    sender = Reporting(server.as_seen_by("collector"), "m1", "barn", COLLECTOR, gather_seconds=3600.0)
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        sender.put([disk("/a", 1, ADD)], at_once=False)
+        await until(lambda: n_committed(server) == 1)
+        sender.put([disk("/a", 2)], at_once=False)
+        sender.put([disk("/b", 3, ADD)])
+        await until(lambda: len(server.serving.farm.machine("m1").of("disk")) == 2)
+    assert farm_free_bytes(server) == 2
+
+
+async def test_changes_of_readings_wait_and_news_do_not(server: Running) -> None:
+    sender = Reporting(server.as_seen_by("collector"), "m1", "barn", COLLECTOR, gather_seconds=3600.0)
+    states = [
+        MachineState.from_computer_info(ComputerInfo(disks=[Disk(id="/a", free_bytes=free, state=state)]))
+        for free, state in ((1, Disk.OK), (2, Disk.OK), (2, Disk.HANGING))
+    ]
+    async with task_of(sender.run()):
+        await sender.is_ready.wait()
+        await sender.send(list(diff(sender.known, states[0])), 1.0, states[0])
+        await until(lambda: n_committed(server) == 1)
+        await sender.send(list(diff(sender.known, states[1])), 2.0, states[1])
+        assert sender.n_unacked >= 1
+        assert n_committed(server) == 1
+        await sender.send(list(diff(sender.known, states[2])), 3.0, states[2])
+        await until(lambda: n_committed(server) == 2)
+    assert sender.known.of("disk")["/a"].message is states[2].of("disk")["/a"].message
 
 
 async def test_a_reporter_cannot_tell_what_is_not_its_own(server: Running) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, UpdateEvent
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
-from chiatea.server.database.database import Database, batch_of
+from chiatea.server.database.database import Database
 from chiatea.server.database.opening import open_read_only
 from chiatea.server.database.query import query
-from chiatea.server.database.retention import KeepRule
+from chiatea.server.storage import KeepRule, batch_of
 
 DAY = 86400.0
 NOW = 20_000 * DAY

@@ -15,8 +15,9 @@ from chiatea.errors import ConfigurationError, DatabaseError
 from chiatea.protobuf.computer_info_pb2 import UPDATE, UpdateEvent
 from chiatea.protobuf.monitoring_service_pb2 import COLLECTOR
 from chiatea.server import ingest as ingest_module
-from chiatea.server.database.database import Database, batch_of
+from chiatea.server.database.database import Database
 from chiatea.server.database.query import query
+from chiatea.server.storage import batch_of
 from chiatea.wire.channel import open_channel
 from chiatea.wire.reporting import Reporting
 
@@ -42,6 +43,7 @@ async def test_with_a_full_disk_acks_stop_and_everything_arrives_once_there_is_r
 ) -> None:
     monkeypatch.setattr(ingest_module, "RETRY_SECONDS", 0.02)
     ingest = server.serving.ingest
+    assert isinstance(ingest._database, Database)
     connection = ingest._database._connection
     reporting = Reporting(server.as_seen_by("collector"), "m1", "barn", COLLECTOR)
     async with task_of(reporting.run()):

@@ -138,14 +138,16 @@ def sample_farm() -> FarmState:
         "a",
         "disk",
         disk("/", 0.9, 0.41),
-        disk("/mnt/plots1", 16.3, 0.97),
-        disk("/mnt/plots2", 16.3, 0.82, busy=93, write_bytes_per_second=1.9e8),
+        disk("/mnt/plots1", 16.3, 0.97, temperature_celsius=39.0, is_healthy=True),
+        disk(
+            "/mnt/plots2", 16.3, 0.82, busy=93, write_bytes_per_second=1.9e8, temperature_celsius=61.0, is_healthy=True
+        ),
     )
     put(
         farm,
         "a",
         "disk",
-        disk("/mnt/plots3", 16.3, 0.995),
+        disk("/mnt/plots3", 16.3, 0.995, temperature_celsius=41.0, is_healthy=True, n_pending_sectors=8),
         disk("/mnt/plotting", 3.6, 0.55, busy=71, read=1.9e8, write_bytes_per_second=4.1e8),
     )
     put(

@@ -8,8 +8,8 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Static
 
-from chiatea.protobuf.chia_pb2 import Source
-from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.protobuf.chia_pb2 import Farmer, Source
+from chiatea.protobuf.hardware_pb2 import Disk, System
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.state.farm_state import FarmState
 from chiatea.tui.app import ChiaTeaApp
@@ -74,6 +74,56 @@ async def test_a_source_that_says_nothing_new_is_named_with_its_silence() -> Non
     put(farm, "b", "source", Source(id="chia daemon", state=Source.STALE, last_news_time=NOW - 600))
     async with dashboard(SampleFeed(farm)) as pilot:
         assert "cellar: chia daemon: nothing new for 10 min" in text_of(pilot, "farm")
+
+
+@pytest.mark.parametrize("size", [LARGE, SMALL])
+async def test_what_is_not_to_be_relied_upon_is_said_in_one_line_for_each_machine(size: tuple[int, int]) -> None:
+    farm = sample_farm()
+    put(farm, "a", "source", Source(id="chia log", state=Source.OK, n_understood=90_000, n_not_understood=1234))
+    put(farm, "a", "farmer", Farmer(is_running=True, n_skipped_signage_points=14, last_skipped_time=NOW - 200))
+    put(farm, "b", "system", System(clock_ahead_seconds=-5))
+    async with dashboard(SampleFeed(farm), size) as pilot:
+        told = [line.text for line in panel(pilot, "farm").lines if line.text.startswith("▲")]
+    assert told == [
+        "▲ cellar: chia log: cannot be read: Permission denied",
+        "▲ barn: 14 points skipped, last 3 min 20 s ago, 1,234 log lines not understood",
+        "▲ cellar: clock 5.0 s behind the server's",
+    ]
+
+
+async def test_a_clock_two_seconds_off_and_points_skipped_yesterday_are_no_news() -> None:
+    farm = sample_farm()
+    put(farm, "a", "farmer", Farmer(is_running=True, n_skipped_signage_points=14, last_skipped_time=NOW - 90_000))
+    put(farm, "b", "system", System(clock_ahead_seconds=2))
+    async with dashboard(SampleFeed(farm)) as pilot:
+        assert "skipped" not in text_of(pilot, "farm")
+        assert "clock" not in text_of(pilot, "farm")
+
+
+async def test_points_skipped_hours_ago_stand_with_the_farmer_and_not_on_top() -> None:
+    farm = sample_farm()
+    put(farm, "a", "farmer", Farmer(is_running=True, n_skipped_signage_points=14, last_skipped_time=NOW - 7200))
+    async with dashboard(SampleFeed(farm)) as pilot:
+        (line,) = [line.text for line in panel(pilot, "farm").lines if "skipped" in line.text]
+    assert line.startswith("Farmer")
+    assert line.endswith("14 points skipped, last 2 h ago")
+
+
+async def test_a_stale_source_with_a_hint_says_the_hint() -> None:
+    farm = sample_farm()
+    put(farm, "b", "source", Source(id="chia log", state=Source.STALE, error="set the level", last_news_time=NOW))
+    async with dashboard(SampleFeed(farm)) as pilot:
+        assert "cellar: chia log: set the level" in text_of(pilot, "farm")
+
+
+async def test_many_silent_sources_leave_room_for_the_machines() -> None:
+    farm = sample_farm()
+    for n in range(9):
+        put(farm, "b", "source", Source(id=f"source {n}", state=Source.FAILING, error="no way in"))
+    async with dashboard(SampleFeed(farm), SMALL) as pilot:
+        lines = [line.text for line in panel(pilot, "farm").lines]
+    assert lines[3] == "▲ and 7 more; `chia-tea status --json` names them all"
+    assert lines[4].startswith("MACHINE")
 
 
 @pytest.mark.parametrize("size", [LARGE, SMALL, (60, 15), (120, 36), (300, 80)])

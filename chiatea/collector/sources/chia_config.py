@@ -26,13 +26,14 @@ class Credentials:
     key: Path
     authority: Path
 
-    def modified_times(self) -> tuple[int, ...]:
+    def versions(self) -> tuple[tuple[int, ...], ...]:
         """Changes when any of the files does.
 
         Raises:
             OSError: one of them is not there or may not be looked at.
         """
-        return tuple(path.stat().st_mtime_ns for path in (self.certificate, self.key, self.authority))
+        stats = (os.stat(path) for path in (self.certificate, self.key, self.authority))  # noqa: PTH116 - asked often
+        return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
 
     def context(self) -> ssl.SSLContext:
         """Mutual TLS as Chia does it: no host name is checked, as its certificates all carry the same one.
@@ -110,6 +111,7 @@ class ChiaPlaceReader:
     def __init__(self, root: Path) -> None:
         """Reads nothing yet."""
         self._root = root
+        self._path = root / "config" / "config.yaml"
         self._modified_time: int | None = None
         self._place: ChiaPlace | None = None
         self.error: str | None = None
@@ -117,7 +119,7 @@ class ChiaPlaceReader:
 
     def place(self) -> ChiaPlace | None:
         """The place; None where this machine has no Chia."""
-        path = self._root / "config" / "config.yaml"
+        path = self._path
         try:
             modified_time = path.stat().st_mtime_ns
             if modified_time != self._modified_time:

@@ -89,7 +89,9 @@ class ChiaLog:
                 ahead.begin()
         elif ahead is not None:
             ahead.end()
-            self._ahead = self._sorter = None
+            self._ahead = None
+        if not read.n_behind:
+            self._sorter = None
         return read
 
     def _read(self, max_bytes: int) -> _Read:

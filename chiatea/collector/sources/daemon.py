@@ -11,7 +11,13 @@ import aiohttp
 from chiatea.collector.observations import Observation, WatchingGap
 from chiatea.collector.source_health import BackOff, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, one_line
-from chiatea.collector.sources.daemon_messages import METRICS, WALLET_UI, observation_of_message, registration
+from chiatea.collector.sources.daemon_messages import (
+    METRICS,
+    WALLET_UI,
+    may_tell,
+    observation_of_message,
+    registration,
+)
 from chiatea.collector.sources.untrusted import mapping
 
 __all__ = ["DaemonListener"]
@@ -25,10 +31,12 @@ _HEARTBEAT_SECONDS: Final = 30.0
 _BEAT_SECONDS: Final = 1.0
 _SLEPT_SECONDS: Final = 6.0
 """Whoever was not run for this long (a suspended machine) cannot judge how late an answer is."""
+_SET_BACK_SECONDS: Final = 2.0
+"""A clock that is set back by less is being corrected by its time server."""
 
 
 class DaemonListener:
-    """Both registrations: `metrics` tells nearly all, `wallet_ui` the rest."""
+    """Both registrations: each tells nearly all, and each something that the other one does not."""
 
     def __init__(
         self,
@@ -46,13 +54,13 @@ class DaemonListener:
         self._clock = clock
         self._first_wait_seconds = first_wait_seconds
         self._tasks: list[asyncio.Task[None]] = []
-        self._last_beat = 0.0
+        self._last_beat = clock()
         self._registered: set[str] = set()
 
     @property
     def is_listening(self) -> bool:
         """Whether lookups and answers are told now."""
-        return METRICS in self._registered
+        return bool(self._registered)
 
     def start(self) -> None:
         """Begins to listen, and goes on until `close`."""
@@ -75,14 +83,18 @@ class DaemonListener:
 
     async def _beat(self) -> None:
         while True:
-            self._notice_sleep()
+            self.notice_gap()
             await asyncio.sleep(_BEAT_SECONDS)
 
-    def _notice_sleep(self) -> None:
+    def notice_gap(self) -> None:
+        """Tells where this process did not run for a while, or the clock was set.
+
+        To be called before anything is judged by the clock, so that no silence is seen where nobody listened.
+        """
         now = self._clock()
-        if now - self._last_beat > _SLEPT_SECONDS:
+        last_beat, self._last_beat = self._last_beat, now
+        if not -_SET_BACK_SECONDS <= now - last_beat <= _SLEPT_SECONDS:
             self._take(WatchingGap(now))
-        self._last_beat = now
 
     async def _listen_for_good(self, name: str) -> None:
         back_off = BackOff(self._first_wait_seconds, 30.0)
@@ -118,7 +130,7 @@ class DaemonListener:
     def _lost(self, name: str) -> None:
         if name in self._registered:
             self._registered.discard(name)
-            if name == METRICS:
+            if not self._registered:
                 self._take(WatchingGap(self._clock()))
 
     async def _listen(self, place: ChiaPlace, name: str, back_off: BackOff) -> None:
@@ -137,7 +149,9 @@ class DaemonListener:
                         self._take_message(message.data, name, back_off)
 
     def _take_message(self, data: str, name: str, back_off: BackOff) -> None:
-        self._notice_sleep()
+        self.notice_gap()
+        if not may_tell(data, name):
+            return
         try:
             message = json.loads(data)
         except (ValueError, RecursionError):

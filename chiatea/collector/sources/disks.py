@@ -1,75 +1,22 @@
-"""Disks: space, rates, and those that hang or are lost."""
+"""Disks: space, rates, and those that hang, fail or are lost."""
 
-import asyncio
-import os
-import shutil
-import stat
-import sys
+import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
-import psutil
-
-from chiatea.collector.sources.mounts import Mount, disks_among, lost_mounts
-from chiatea.collector.sources.question import Question, UnansweredError
+from chiatea.collector.sources.block_devices import BlockDevices, Counters
+from chiatea.collector.sources.disk_tables import read_counters, read_mounts
+from chiatea.collector.sources.mounts import Mount, disks_among, is_under, lost_mounts
+from chiatea.collector.sources.question import UnansweredError
 from chiatea.collector.sources.rates import Rates, three_digits
+from chiatea.collector.sources.spaces import Answer, Space, Spaces, space_of
 from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Disk
 
-__all__ = ["Disks", "Space", "read_mounts", "space_of"]
+__all__ = ["Disks"]
 
 _LIMIT_SECONDS: Final = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """What a file system says of itself."""
-
-    is_folder: bool
-    total_bytes: int
-    used_bytes: int
-    free_bytes: int
-    total_inodes: int | None
-    free_inodes: int | None
-
-
-def space_of(mount_point: str) -> Space:
-    """Asks a file system: as df does, free is what an ordinary process may still write. It may hang for good."""
-    is_folder = stat.S_ISDIR(os.stat(mount_point).st_mode)  # noqa: PTH116 - asked as cheaply as can be
-    if not hasattr(os, "statvfs"):
-        usage = shutil.disk_usage(mount_point)
-        return Space(is_folder, usage.total, usage.used, usage.free, None, None)
-    told = os.statvfs(mount_point)
-    return Space(
-        is_folder=is_folder,
-        total_bytes=told.f_blocks * told.f_frsize,
-        used_bytes=(told.f_blocks - told.f_bfree) * told.f_frsize,
-        free_bytes=told.f_bavail * told.f_frsize,
-        # btrfs and others have no fixed number of inodes, and say 0.
-        total_inodes=told.f_files or None,
-        free_inodes=told.f_ffree if told.f_files else None,
-    )
-
-
-def read_mounts() -> list[Mount]:
-    """The system's table of mounts."""
-    if sys.platform != "linux":
-        return [Mount(p.device, p.mountpoint, p.fstype, p.opts) for p in psutil.disk_partitions(all=False)]
-    # Not psutil's: it opens every device's path to see whether it is a link.
-    table = Path("/proc/self/mounts").read_text(encoding="utf-8", errors="surrogateescape")
-    return [
-        Mount(*(_unescaped(column) for column in columns[:4]))
-        for columns in (line.split(" ") for line in table.splitlines())
-        if len(columns) >= 4
-    ]
-
-
-def _unescaped(column: str) -> str:
-    if "\\" not in column:
-        return column
-    return column.replace("\\040", " ").replace("\\011", "\t").replace("\\012", "\n").replace("\\134", "\\")
+_SPACE: Final = ("total_bytes", "used_bytes", "free_bytes", "total_inodes", "free_inodes")
 
 
 class Disks:
@@ -80,80 +27,103 @@ class Disks:
         *,
         mounts: Callable[[], list[Mount]] = read_mounts,
         ask: Callable[[str], Space] = space_of,
+        counters: Callable[[], Mapping[str, Counters]] = read_counters,
+        devices: BlockDevices | None = None,
         limit_seconds: float = _LIMIT_SECONDS,
     ) -> None:
-        """`mounts` gives the table of mounts, `ask` a file system's space: it may hang."""
-        self._mounts = mounts
-        self._ask = ask
-        self._limit_seconds = limit_seconds
-        self._questions: dict[str, Question[Space]] = {}
-        self._no_folders: set[str] = set()
+        """`mounts` gives the table of mounts, `ask` a file system's space: it may hang; `counters` those of devices."""
+        self._read_mounts = mounts
+        self._counters = counters
+        self._devices = devices or BlockDevices()
+        self._spaces = Spaces(ask, limit_seconds)
         self._rates: Rates[str] = Rates()
-        self._device_names: dict[str, str] = {}
+        self._counted: set[str] = set()
+        """Devices that the system counted once."""
+        self._table: list[Mount] = []
+        self._is_choice_wrong = False
+        self._chosen: list[Mount] = []
+        self._folders: frozenset[str] = frozenset()
+        self._no_folders: set[str] = set()
         self._disks: dict[str, Disk] = {}
-        self.time = float("-inf")
-        """When they were last looked at."""
+        self._hardware: dict[str, tuple[str, ...]] = {}
 
     def restore(self, disks: Iterable[Disk]) -> None:
         """Takes over what was known before a restart: one that is gone since is lost."""
         self._disks = {disk.id: disk for disk in disks}
 
     @property
-    def newest(self) -> Mapping[str, Disk]:
-        """As they were last looked at, by id."""
-        return self._disks
-
-    @property
     def mount_points(self) -> list[str]:
         """Of all disks, also of those that hang or are lost."""
         return list(self._disks)
 
-    async def look(self, time: float, folders: Collection[str]) -> dict[str, Disk]:
-        """Every disk by its id. A lost one is kept while one of `folders`, where plots are expected, is on it."""
-        chosen = disks_among(self._mounts(), self._no_folders)
-        rates = self._rates.of(_io_counters(), time)
-        answers = await asyncio.gather(*(self._space(mount.mount_point) for mount in chosen))
+    @property
+    def hardware(self) -> Mapping[str, tuple[str, ...]]:
+        """The whole devices under each disk, by the disk's id: several under a RAID, none under a network mount."""
+        return self._hardware
+
+    async def look(self, now: float, time: float, folders: Collection[str]) -> dict[str, Disk]:
+        """Every disk by its id. A lost one is kept while one of `folders`, where plots are expected, is on it.
+
+        `now` is UTC, `time` the seconds of a clock that nobody sets: rates are made from it.
+        """
+        chosen = self._choose(folders)
+        counters = self._counters()
+        rates = self._rates.of(counters, time)
+        answers = await self._spaces.answers([mount.mount_point for mount in chosen])
         disks: dict[str, Disk] = {}
-        for mount, answer in zip(chosen, answers, strict=True):
+        hardware: dict[str, tuple[str, ...]] = {}
+        for mount in chosen:
+            answer = answers[mount.mount_point]
             if isinstance(answer, Space) and not answer.is_folder:
                 self._no_folders.add(mount.mount_point)
+                self._is_choice_wrong = True
                 continue
-            disk = self._disk(mount, answer, rates)
+            parts = self._devices.parts_of(mount.device, mount.filesystem_type)
+            disk = self._described(mount, disks)
+            _fill_rates(disk, [rates[part] for part in parts if part in rates])
+            self._fill_state(disk, mount, answer, now)
+            if disk.state == Disk.OK and self._is_gone(parts, counters):
+                disk.state, disk.error = Disk.FAILING, "its device is gone"
             disks[disk.id] = disk
-        for mount_point in lost_mounts(self._disks, disks.keys(), folders):
-            lost = Disk()
-            lost.CopyFrom(self._disks[mount_point])
-            lost.state = Disk.MOUNT_LOST
-            for name in ("read_bytes_per_second", "write_bytes_per_second", "busy_percent"):
-                lost.ClearField(name)
-            disks[mount_point] = lost
-        for gone in self._questions.keys() - {mount.mount_point for mount in chosen}:
-            if not self._questions[gone].is_unanswered:
-                del self._questions[gone]
-        self._disks, self.time = disks, time
+            hardware[disk.id] = devices = self._devices.disks_of(parts)
+            if len(devices) == 1 and (model := self._devices.model_of(devices[0])):
+                disk.model = model
+        mounted = disks.keys() | {printable(mount.mount_point) for mount in self._table}
+        for mount_point in lost_mounts(self._disks, mounted, {printable(folder) for folder in folders}):
+            disks[mount_point] = _lost(self._disks[mount_point], now)
+        self._disks, self._hardware = disks, hardware
         return disks
 
-    async def _space(self, mount_point: str) -> Space | UnansweredError | OSError:
-        question = self._questions.get(mount_point)
-        if question is None:
-            question = self._questions[mount_point] = Question(lambda: self._ask(mount_point))
-        try:
-            return await question.answer(self._limit_seconds)
-        except UnansweredError as error:
-            return error
-        except OSError as error:
-            return error
+    def _choose(self, folders: Collection[str]) -> list[Mount]:
+        mounts, all_folders = self._read_mounts(), frozenset(folders)
+        if mounts == self._table and all_folders == self._folders and not self._is_choice_wrong:
+            return self._chosen
+        if mounts != self._table:
+            self._devices.forget()
+        points = {mount.mount_point for mount in mounts}
+        self._no_folders &= points
+        known = {point for point in points if printable(point) in self._disks}
+        with_plots = {point for point in points if any(is_under(folder, point) for folder in all_folders)}
+        preferred = (known & with_plots, with_plots, known)
+        self._table, self._folders, self._is_choice_wrong = mounts, all_folders, False
+        self._chosen = disks_among(mounts, self._no_folders, preferred)
+        return self._chosen
 
-    def _disk(
-        self, mount: Mount, answer: Space | UnansweredError | OSError, rates: dict[str, tuple[float, ...]]
-    ) -> Disk:
-        disk = Disk(
-            id=printable(mount.mount_point),
-            device=printable(mount.device),
+    def _described(self, mount: Mount, others: Mapping[str, Disk]) -> Disk:
+        disk_id, device = printable(mount.mount_point), printable(mount.device)
+        while disk_id in others:
+            # Two names that are no UTF-8 may look the same.
+            disk_id += f" ({device})"
+        return Disk(
+            id=disk_id,
+            device=device,
             filesystem_type=printable(mount.filesystem_type),
             mount_options=printable(mount.options),
             is_read_only=mount.is_read_only,
         )
+
+    def _fill_state(self, disk: Disk, mount: Mount, answer: Answer, now: float) -> None:
+        before = self._disks.get(disk.id)
         if isinstance(answer, Space):
             disk.state = Disk.OK
             disk.total_bytes = answer.total_bytes
@@ -161,32 +131,57 @@ class Disks:
             disk.free_bytes = answer.free_bytes
             if answer.total_inodes is not None and answer.free_inodes is not None:
                 disk.total_inodes, disk.free_inodes = answer.total_inodes, answer.free_inodes
+        elif isinstance(answer, UnansweredError):
+            disk.state = Disk.HANGING
+            is_still = before is not None and before.state == Disk.HANGING and before.HasField("error")
+            disk.error = before.error if before is not None and is_still else f"no answer since {_utc(now)}"
+        elif isinstance(answer, PermissionError):
+            disk.state, disk.error = Disk.UNKNOWN, _reason(answer)
         else:
-            disk.state = Disk.HANGING if isinstance(answer, UnansweredError) else Disk.UNKNOWN
-        rate = rates.get(self._device_name(mount.device))
-        if rate is not None:
-            disk.read_bytes_per_second = three_digits(rate[0])
-            disk.write_bytes_per_second = three_digits(rate[1])
-            if len(rate) > 2:
-                disk.busy_percent = min(100.0, round(rate[2] / 10, 1))
-        return disk
+            disk.state, disk.error = Disk.FAILING, _reason(answer)
+        if not isinstance(answer, Space) and before is not None:
+            _keep(disk, before)
+        if mount.is_shut_down and disk.state == Disk.OK:
+            disk.state, disk.error = Disk.FAILING, "the file system was shut down after an error"
 
-    def _device_name(self, device: str) -> str:
-        """The name under which the system counts: /dev/mapper/data is dm-3."""
-        name = self._device_names.get(device)
-        if name is None:
-            is_device = device.startswith("/dev/")
-            name = self._device_names[device] = Path(os.path.realpath(device)).name if is_device else ""
-        return name
+    def _is_gone(self, parts: Collection[str], counters: Mapping[str, Counters]) -> bool:
+        """Whether a device that the system counted is not there any more: its file system may still answer."""
+        if not counters:
+            return False
+        self._counted.update(part for part in parts if part in counters)
+        return any(part in self._counted and part not in counters for part in parts)
 
 
-def _io_counters() -> dict[str, tuple[float, ...]]:
-    """Bytes read, bytes written and milliseconds busy, by device; only what this system counts."""
-    try:
-        counters = psutil.disk_io_counters(perdisk=True)
-    except (OSError, RuntimeError, NotImplementedError):
-        return {}
-    return {
-        name: (c.read_bytes, c.write_bytes, c.busy_time) if hasattr(c, "busy_time") else (c.read_bytes, c.write_bytes)
-        for name, c in (counters or {}).items()
-    }
+def _keep(disk: Disk, before: Disk) -> None:
+    """The last known figures."""
+    for name in _SPACE:
+        if before.HasField(name):
+            setattr(disk, name, getattr(before, name))
+
+
+def _lost(before: Disk, now: float) -> Disk:
+    lost = Disk()
+    lost.CopyFrom(before)
+    if lost.state != Disk.MOUNT_LOST:
+        lost.state, lost.error = Disk.MOUNT_LOST, f"not mounted since {_utc(now)}"
+    for name in ("read_bytes_per_second", "write_bytes_per_second", "busy_percent", "temperature_celsius"):
+        lost.ClearField(name)
+    return lost
+
+
+def _fill_rates(disk: Disk, rates: list[tuple[float, ...]]) -> None:
+    """Of several devices the sums, and the busiest one's share of time."""
+    if not rates:
+        return
+    disk.read_bytes_per_second = three_digits(sum(rate[0] for rate in rates))
+    disk.write_bytes_per_second = three_digits(sum(rate[1] for rate in rates))
+    if all(len(rate) > 2 for rate in rates):
+        disk.busy_percent = min(100.0, round(max(rate[2] for rate in rates) / 10, 1))
+
+
+def _reason(error: OSError) -> str:
+    return printable(error.strerror or type(error).__name__)
+
+
+def _utc(now: float) -> str:
+    return dt.datetime.fromtimestamp(now, dt.UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

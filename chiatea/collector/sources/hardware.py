@@ -1,9 +1,11 @@
-"""Processor, memory, sensors, network and the system itself, by psutil."""
+"""Processor, memory, network and the system itself, by psutil."""
 
 import os
 import platform
 import socket
-from collections.abc import Mapping, Sequence
+import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,36 +14,40 @@ import psutil
 from chiatea import __version__
 from chiatea.collector.sources.rates import Rates, three_digits
 from chiatea.collector.sources.untrusted import printable
-from chiatea.protobuf.hardware_pb2 import Cpu, CpuCore, NetworkInterface, Ram, Sensor, System
+from chiatea.protobuf.hardware_pb2 import Cpu, CpuCore, NetworkInterface, Ram, System
 
 __all__ = [
     "CpuWatch",
     "NetworkWatch",
     "busy_percent",
-    "cpu_temperature",
     "look_at_ram",
-    "look_at_sensors",
     "look_at_system",
 ]
 
-_CPU_CHIPS: Final = ("coretemp", "k10temp", "zenpower", "cpu_thermal", "cpu-thermal", "soc_thermal")
+_SAME_BOOT_SECONDS: Final = 3.0
+"""The system reckons when it started from its clock, and says a second more or less as that is set."""
+_NETWORK_STATES_EVERY: Final = 6
 _IDLE: Final = ("idle", "iowait")
 _COUNTED_TWICE: Final = ("guest", "guest_nice")
 
 
-def look_at_system() -> System:
-    """What stays as it is while the collector runs."""
+def look_at_system(before: System | None = None) -> System:
+    """What stays as it is while the machine runs; `before` is what was told last."""
     try:
         name = platform.freedesktop_os_release().get("PRETTY_NAME", "")
     except (OSError, AttributeError):
         name = ""
+    boot_time = float(round(psutil.boot_time()))
+    if before is not None and abs(before.boot_time - boot_time) <= _SAME_BOOT_SECONDS:
+        boot_time = before.boot_time
     return System(
         hostname=printable(socket.gethostname()),
         operating_system=printable(name or f"{platform.system()} {platform.release()}".strip()),
         kernel=printable(f"{platform.system()} {platform.release()}".strip()),
-        boot_time=float(round(psutil.boot_time())),
+        boot_time=boot_time,
         chia_tea_version=__version__,
         python_version=platform.python_version(),
+        utc_offset_seconds=time.localtime().tm_gmtoff,
     )
 
 
@@ -69,7 +75,7 @@ class CpuWatch:
         """Asks for clock frequencies, which may take milliseconds a core."""
         try:
             self._clocks = list(psutil.cpu_freq(percpu=True) or []) if hasattr(psutil, "cpu_freq") else []
-        except (OSError, RuntimeError, NotImplementedError, FileNotFoundError):
+        except (OSError, RuntimeError, NotImplementedError, ValueError):
             self._clocks = []
 
     def look(self, temperature_celsius: float | None) -> tuple[Cpu, dict[int, CpuCore]]:
@@ -92,8 +98,8 @@ class CpuWatch:
             highest = max(clock.max for clock in self._clocks)
             if highest > 0:
                 cpu.max_clock_mhz = _ten_mhz(highest)
-        if hasattr(os, "getloadavg"):
-            loads = [round(load, 2) for load in os.getloadavg()]
+        loads = _loads()
+        if loads:
             cpu.load_1_minute, cpu.load_5_minutes, cpu.load_15_minutes = loads
         cores = {
             index: CpuCore(id=index, usage_percent=usage or 0.0, clock_mhz=self._clock_of(index, len(after)))
@@ -105,6 +111,16 @@ class CpuWatch:
         if len(self._clocks) != n_cores or self._clocks[index].current <= 0:
             return None
         return _ten_mhz(self._clocks[index].current)
+
+
+def _loads() -> list[float]:
+    """Over 1, 5 and 15 minutes; empty where the system has none."""
+    if sys.platform == "win32":
+        return []
+    try:
+        return [round(load, 2) for load in os.getloadavg()]
+    except OSError:
+        return []
 
 
 def _ten_mhz(mhz: float) -> float:
@@ -126,7 +142,7 @@ def look_at_ram() -> Ram:
     try:
         swap = psutil.swap_memory()
         swap_total, swap_used = swap.total, swap.used
-    except (OSError, RuntimeError):
+    except (OSError, RuntimeError, NotImplementedError):
         swap_total = swap_used = 0
     return Ram(
         total_bytes=memory.total,
@@ -138,67 +154,29 @@ def look_at_ram() -> Ram:
     )
 
 
-def look_at_sensors() -> dict[str, Sensor]:
-    """Temperatures and fans by chip and label; empty where the machine or the system has none."""
-    sensors: dict[str, Sensor] = {}
-    for kind, function in (
-        (Sensor.TEMPERATURE_CELSIUS, "sensors_temperatures"),
-        (Sensor.FAN_RPM, "sensors_fans"),
-    ):
-        if not hasattr(psutil, function):
-            continue
-        try:
-            chips = getattr(psutil, function)()
-        except (OSError, RuntimeError, NotImplementedError):
-            continue
-        for chip, readings in chips.items():
-            _add_readings(sensors, kind, printable(chip), readings)
-    return sensors
-
-
-def _add_readings(
-    sensors: dict[str, Sensor], kind: "Sensor.Kind.ValueType", chip: str, readings: Sequence[Any]
-) -> None:
-    for index, reading in enumerate(readings):
-        name = f"{chip}/{printable(reading.label) if reading.label else index}"
-        while name in sensors:
-            name += "'"
-        sensor = Sensor(id=name, kind=kind, value=round(float(reading.current), 1))
-        if getattr(reading, "high", None) is not None:
-            sensor.high_value = round(float(reading.high), 1)
-        if getattr(reading, "critical", None) is not None:
-            sensor.critical_value = round(float(reading.critical), 1)
-        sensors[name] = sensor
-
-
-def cpu_temperature(sensors: Mapping[str, Sensor]) -> float | None:
-    """The hottest sensor of the processor."""
-    values = [
-        sensor.value
-        for sensor in sensors.values()
-        if sensor.kind == Sensor.TEMPERATURE_CELSIUS and sensor.id.partition("/")[0] in _CPU_CHIPS
-    ]
-    return max(values, default=None)
-
-
 class NetworkWatch:
     """Network interfaces but the loopback."""
 
     def __init__(self) -> None:
         """Rates are told from the second look on."""
         self._rates: Rates[str] = Rates()
+        self._states: Mapping[str, Any] = {}
+        self._n_looks = 0
 
     def look(self, time: float) -> dict[str, NetworkInterface]:
         """Every interface by its name."""
         try:
             counters = psutil.net_io_counters(pernic=True, nowrap=True)
-            states = psutil.net_if_stats()
-        except (OSError, RuntimeError):
+            # Speed and the like are asked of each interface by itself, and seldom change.
+            if self._n_looks % _NETWORK_STATES_EVERY == 0 or counters.keys() != self._states.keys():
+                self._states = psutil.net_if_stats()
+        except (OSError, RuntimeError, NotImplementedError):
             return {}
+        self._n_looks += 1
         rates = self._rates.of({name: (c.bytes_recv, c.bytes_sent) for name, c in counters.items()}, time)
         interfaces: dict[str, NetworkInterface] = {}
-        for name, state in states.items():
-            if name == "lo" or name.startswith("lo0") or "loopback" in state.flags.split(","):
+        for name, state in self._states.items():
+            if name == "lo" or name.startswith("lo0") or "loopback" in getattr(state, "flags", "").split(","):
                 continue
             interface = NetworkInterface(id=printable(name), is_up=state.isup)
             # 65535 is what a driver says that does not know.

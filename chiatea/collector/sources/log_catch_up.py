@@ -38,6 +38,7 @@ def take_sorted(
     for index in to_look_at:
         if index != before + 1:
             judge.pass_known()
+            part.pass_info()
         before = index
         raw = lines.line(index)
         if judge.continues(raw):
@@ -52,6 +53,7 @@ def take_sorted(
                 part.observations[-1] = SignagePointFinished(point.time, point.index, is_next=True)
     if before != len(lines.starts) - 1:
         judge.pass_known()
+        part.pass_info()
     part.n_understood += len(lines.starts) - len(to_look_at)
     part.n_cut += int(np.count_nonzero(lines.ends - lines.starts > MAX_LINE_BYTES))
     for service, index in sorted(lines.last_of_service.items(), key=lambda item: item[1]):

@@ -67,7 +67,7 @@ class LineJudge:
         is_complaint = line.level in COMPLAINING
         self.n_may_follow = _MOST_CONTINUED if is_complaint or begins_a_traceback(line.text) else 0
         self.n_indented = _MOST_CONTINUED
-        time = self._time.seconds(line.date, line.time_of_day, line.zone, now)
+        time = self._time.seconds(line.date, line.time_of_day, now, line.zone)
         if time is None:
             return Judged(Verdict.NOT_UNDERSTOOD, line)
         observation = observation_of_line(line, time) if line.level != "DEBUG" else None
@@ -81,7 +81,7 @@ class LineJudge:
     def time_of(self, text: str, now: float) -> tuple[float, str] | None:
         """Time and version of a line that is known and told nothing."""
         line = parse_form(text)
-        time = self._time.seconds(line.date, line.time_of_day, line.zone, now) if line is not None else None
+        time = self._time.seconds(line.date, line.time_of_day, now, line.zone) if line is not None else None
         return (time, line.version) if line is not None and time is not None else None
 
     def continues(self, raw: bytes) -> bool:

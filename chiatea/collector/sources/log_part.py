@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from chiatea.collector.observations import Observation
+from chiatea.collector.sources.complaint_lines import COMPLAINING
 from chiatea.collector.sources.log_judge import Judged, Verdict
 from chiatea.collector.sources.log_reader import Position
 from chiatea.collector.sources.log_samples import Samples
@@ -31,6 +32,10 @@ class LogPart:
     n_strange: int = 0
     """Of those not understood: lines that are no warning or error in the columns of Chia's log."""
     n_cut: int = 0
+    has_info: bool = False
+    """Whether there was a line of level INFO or DEBUG."""
+    quiet_since: float | None = None
+    """The time of the first line after the newest one of those, else of the first line."""
 
     def take(self, text: str, judged: Judged, samples: Samples) -> None:
         """Takes one line."""
@@ -47,3 +52,11 @@ class LogPart:
         if judged.line is not None and judged.time is not None:
             self.services[judged.line.service] = (judged.time, judged.line.version)
             self.newest_time = judged.time
+            if judged.line.level not in COMPLAINING:
+                self.pass_info()
+            elif self.quiet_since is None:
+                self.quiet_since = judged.time
+
+    def pass_info(self) -> None:
+        """There was a line of level INFO or DEBUG."""
+        self.has_info, self.quiet_since = True, None

@@ -62,6 +62,11 @@ class LogText:
     blocks: list[bytes | memoryview]
     n_bytes: int = 0
 
+    @property
+    def lines(self) -> list[str]:
+        """The lines of all blocks as text."""
+        return [line for block in self.blocks for line in lines_of(block)[0]]
+
 
 def lines_of(block: bytes | memoryview) -> tuple[list[str], int]:
     """A block's lines as text, and how many of them were cut."""

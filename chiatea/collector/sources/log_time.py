@@ -23,7 +23,7 @@ class LogTime:
         self._newest: float | None = None
         self._minutes: dict[tuple[str, str, str], tuple[float, float] | None] = {}
 
-    def seconds(self, date: str, time_of_day: str, zone: str, now: float) -> float | None:
+    def seconds(self, date: str, time_of_day: str, now: float, zone: str = "") -> float | None:
         """UTC seconds; None where the columns are no time. `now` says which day a line without a date is of."""
         minute = self._minute(date, time_of_day[:5], zone, now)
         if minute is None:

@@ -33,6 +33,17 @@ class Question(Generic[T]):
         """Whether the last question is still under way."""
         return self._future is not None and not self._future.done()
 
+    async def is_answered_within(self, limit_seconds: float) -> bool:
+        """Waits for the question that is under way; whether it was answered, or none was asked."""
+        if self._future is None:
+            return True
+        await asyncio.wait((self._future,), timeout=limit_seconds)
+        if not self._future.done():
+            return False
+        # Where it is an error that nobody asks for any more, that is no news.
+        self._future.exception()
+        return True
+
     async def answer(self, limit_seconds: float) -> T:
         """Asks and waits; an answer that came after its time limit is given when next asked, and none is lost.
 

@@ -1,7 +1,9 @@
 """Asks one service's RPC over mutual TLS."""
 
 import asyncio
+import contextlib
 import json
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
@@ -9,9 +11,14 @@ import aiohttp
 from chiatea.collector.sources.chia_config import ChiaPlace, Credentials
 from chiatea.collector.sources.untrusted import mapping, printable, text
 
-__all__ = ["NoServiceError", "RpcClient", "RpcFailedError", "RpcRefusedError"]
+__all__ = ["NoServiceError", "RpcClient", "RpcFailedError", "RpcRefusedError", "checked"]
 
 _LIMIT_SECONDS: Final = 8.0
+_LONG_ANSWER: Final = 15.0
+"""Times as long as any other answer may take: a harvester makes one of 100,000 plots in several seconds, while it looks
+up challenges."""
+_PIECE_BYTES: Final = 64 * 1024
+"""Of a list of plots it is read in about 2 ms."""
 _PARSED_ELSEWHERE_BYTES: Final = 256 * 1024
 
 
@@ -43,24 +50,35 @@ class RpcClient:
         Raises:
             RpcFailedError: or one of its kinds.
         """
-        body, _ = await self.ask_raw(place, call, **arguments)
+        async with self._asked(place, call, arguments, self._limit_seconds) as response:
+            body = await response.read()
         return await parsed(body)
 
-    async def ask_raw(self, place: ChiaPlace, call: str, **arguments: Any) -> tuple[bytes, str]:
-        """One call's answer as it came, and the call's address.
+    async def ask_long(self, place: ChiaPlace, call: str, feed: Callable[[bytes], None]) -> None:
+        """One call's answer piece by piece, as long and as slow as Chia may be about one.
 
         Raises:
-            RpcFailedError: or one of its kinds.
+            RpcFailedError: or one of its kinds; or whatever `feed` raises.
         """
+        async with self._asked(place, call, {}, self._limit_seconds * _LONG_ANSWER) as response:
+            async for piece in response.content.iter_chunked(_PIECE_BYTES):
+                feed(piece)
+                # Where the next piece is there already, nothing else would have its turn.
+                await asyncio.sleep(0)
+
+    @contextlib.asynccontextmanager
+    async def _asked(
+        self, place: ChiaPlace, call: str, arguments: dict[str, Any], limit_seconds: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         url = f"https://{place.address(self.service)}/{call}"
         try:
             session = await self._session_for(place.credentials[self.service])
-            async with asyncio.timeout(self._limit_seconds), session.post(url, json=arguments) as response:
-                body = await response.read()
+            async with asyncio.timeout(limit_seconds), session.post(url, json=arguments) as response:
                 if response.status != 200:
                     raise RpcRefusedError(f"{call} was answered with HTTP status {response.status}")
+                yield response
         except TimeoutError:
-            raise RpcFailedError(f"{call} got no answer within {self._limit_seconds:g} s") from None
+            raise RpcFailedError(f"{call} got no answer within {limit_seconds:g} s") from None
         except aiohttp.ClientConnectorCertificateError as error:
             raise RpcFailedError(f"its certificate is not of Chia's own authority: {_reason(error)}") from None
         except aiohttp.ClientConnectorSSLError as error:
@@ -69,11 +87,10 @@ class RpcClient:
             raise NoServiceError(f"nothing answers there: {_reason(error)}") from None
         except (aiohttp.ClientError, ValueError) as error:
             raise RpcFailedError(f"{call} failed: {_reason(error)}") from None
-        return body, url
 
     async def _session_for(self, credentials: Credentials) -> aiohttp.ClientSession:
         try:
-            made_for = (credentials, credentials.modified_times())
+            made_for = (credentials, credentials.versions())
             if self._session is None or made_for != self._made_for:
                 context = credentials.context()
                 await self.close()
@@ -112,7 +129,16 @@ async def parsed(body: bytes) -> dict[str, Any]:
         raise RpcFailedError("the answer is no JSON") from None
     if not isinstance(answer, dict):
         raise RpcFailedError("the answer is no JSON object")
+    checked(answer)
+    return answer
+
+
+def checked(answer: Mapping[str, Any]) -> None:
+    """Sees to it that the call did not fail.
+
+    Raises:
+        RpcRefusedError: it says so. Its traceback is not for the user.
+    """
     if answer.get("success") is False:
         reason = text(answer.get("error")) or text(mapping(answer.get("structuredError")).get("message"))
         raise RpcRefusedError(" ".join((reason or "it said that the call failed").split())[:200])
-    return answer

@@ -1,32 +1,41 @@
 """Answers of Chia's RPC as entries. Pure; forms of Chia 2.7.5. What is missing or of a wrong type stays unset."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from chiatea.collector.observations import Connection, ConnectionsTold
-from chiatea.collector.plots import disk_id_of, effective_bytes, k_of_name
 from chiatea.collector.sources.untrusted import boolean, count, integer, items, mapping, number, plain_hex, text
-from chiatea.protobuf.chia_pb2 import FullNode, HarvesterPlot, HarvesterViewedFromFarmer, Pool, Wallet
+from chiatea.protobuf.chia_pb2 import (
+    FullNode,
+    HarvesterViewedFromFarmer,
+    Pool,
+    Wallet,
+    WalletBalance,
+)
 
 __all__ = [
     "connections_of",
     "full_node_of",
     "harvester_of_summary",
     "harvesters_of",
-    "plots_of",
     "pools_of",
+    "signage_points_of",
     "wallet_balance_of",
+    "wallet_balances_of",
     "wallet_farmed_of",
     "wallet_sync_of",
 ]
-
-_FIRST_V2_SIZE: Final = 128
-"""Chia tells a v2 plot's size as 128 and its strength (PlotParam's byte)."""
 
 
 def _count(value: object) -> int:
     """A count that some answers give as a number and others as a list."""
     return len(value) if isinstance(value, list) else count(value)
+
+
+def _small(value: object) -> int | None:
+    """A number that fits 32 bits."""
+    as_integer = integer(value)
+    return as_integer if as_integer is not None and abs(as_integer) < 2**31 else None
 
 
 def harvester_of_summary(entry: object) -> HarvesterViewedFromFarmer | None:
@@ -51,6 +60,7 @@ def harvester_of_summary(entry: object) -> HarvesterViewedFromFarmer | None:
         n_sync_processed=integer(syncing.get("plot_files_processed")),
         n_sync_total=integer(syncing.get("plot_files_total")),
         last_sync_time=number(told.get("last_sync_time")),
+        harvesting_mode=_small(told.get("harvesting_mode")),
     )
 
 
@@ -98,63 +108,18 @@ def pools_of(answer: object) -> tuple[Pool, ...]:
     return tuple(pools.values())
 
 
+def signage_points_of(answer: object) -> tuple[tuple[str, str], ...]:
+    """Signage point and challenge hash of each in get_signage_points' answer, oldest first."""
+    points = (mapping(mapping(entry).get("signage_point")) for entry in items(mapping(answer).get("signage_points")))
+    told = ((plain_hex(point.get("challenge_chain_sp")), plain_hex(point.get("challenge_hash"))) for point in points)
+    return tuple(point for point in told if point[0])
+
+
 def _points(entries: object) -> int | None:
     """Sums [time, points] pairs."""
     if not isinstance(entries, list):
         return None
     return sum(count(pair[1]) for pair in map(items, entries) if len(pair) == 2)
-
-
-def plots_of(answer: object, mount_points: Sequence[str]) -> tuple[HarvesterPlot, ...]:
-    """get_plots of the harvester: loaded plots, and files that did not load."""
-    told = mapping(answer)
-    plots = {plot.id: plot for plot in _loaded_plots(items(told.get("plots")), mount_points)}
-    for key, state in (
-        ("failed_to_open_filenames", HarvesterPlot.FAILED_TO_OPEN),
-        ("not_found_filenames", HarvesterPlot.NOT_FOUND),
-    ):
-        for filepath in filter(None, map(text, items(told.get(key)))):
-            plots[filepath] = HarvesterPlot(
-                id=filepath,
-                state=state,
-                plot_version=2 if filepath.endswith((".plot2", ".gplot")) else 1,
-                k=k_of_name(filepath),
-                disk_id=disk_id_of(filepath, mount_points),
-            )
-    return tuple(plots.values())
-
-
-def _loaded_plots(entries: Sequence[object], mount_points: Sequence[str]) -> Iterator[HarvesterPlot]:
-    disk_of_folder: dict[str, str | None] = {}
-    for entry in map(mapping, entries):
-        filepath = text(entry.get("filename"))
-        if filepath is None:
-            continue
-        folder = filepath.rpartition("/")[0]
-        if folder not in disk_of_folder:
-            disk_of_folder[folder] = disk_id_of(filepath, mount_points)
-        size = integer(entry.get("size"))
-        is_v2 = size is not None and size >= _FIRST_V2_SIZE
-        version = 2 if is_v2 else 1
-        k = k_of_name(filepath) if is_v2 or size is None else size
-        k = k if k is not None and 0 < k < _FIRST_V2_SIZE else None
-        compression = integer(entry.get("compression_level")) or 0
-        yield HarvesterPlot(
-            id=filepath,
-            plot_id=plain_hex(entry.get("plot_id")) or None,
-            state=HarvesterPlot.LOADED,
-            plot_version=version,
-            k=k,
-            strength=min(size - _FIRST_V2_SIZE, 127) if is_v2 and size is not None else None,
-            compression_level=compression if 0 <= compression < 1000 else 0,
-            file_bytes=_count(entry.get("file_size")),
-            effective_bytes=effective_bytes(version, k) if k is not None else None,
-            plot_public_key=plain_hex(entry.get("plot_public_key")) or None,
-            pool_public_key=plain_hex(entry.get("pool_public_key")) or None,
-            pool_contract_puzzle_hash=plain_hex(entry.get("pool_contract_puzzle_hash")) or None,
-            modified_time=number(entry.get("time_modified")) or 0.0,
-            disk_id=disk_of_folder[folder],
-        )
 
 
 def full_node_of(answer: object) -> FullNode:
@@ -201,6 +166,29 @@ def wallet_balance_of(answer: object) -> Wallet:
         unconfirmed_balance_mojo=integer(balance.get("unconfirmed_wallet_balance")),
         spendable_balance_mojo=integer(balance.get("spendable_balance")),
     )
+
+
+def wallet_balances_of(wallets: object, balances: Mapping[int, object]) -> tuple[WalletBalance, ...]:
+    """get_wallets, and the `wallet_balance` of each by its id as far as it was told."""
+    told: dict[int, WalletBalance] = {}
+    for entry in map(mapping, items(mapping(wallets).get("wallets"))):
+        identity = integer(entry.get("id"))
+        if identity is None:
+            continue
+        balance = wallet_balance_of({"wallet_balance": balances.get(identity)})
+        told[identity] = WalletBalance(
+            id=identity,
+            name=text(entry.get("name")) or "",
+            wallet_type=_small(entry.get("type")) or 0,
+            confirmed_balance_mojo=_told(balance, "confirmed_balance_mojo"),
+            unconfirmed_balance_mojo=_told(balance, "unconfirmed_balance_mojo"),
+            spendable_balance_mojo=_told(balance, "spendable_balance_mojo"),
+        )
+    return tuple(told.values())
+
+
+def _told(wallet: Wallet, name: str) -> int | None:
+    return getattr(wallet, name) if wallet.HasField(name) else None  # type: ignore[arg-type]
 
 
 def wallet_farmed_of(answer: object) -> Wallet:

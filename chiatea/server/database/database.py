@@ -2,20 +2,18 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self
-
-from google.protobuf.message import Message
+from typing import Any, Final, Literal, Self
 
 from chiatea.errors import ChiaTeaError, ConfigurationError
-from chiatea.protobuf.computer_info_pb2 import DELETE, NONE, UpdateEvent
-from chiatea.protobuf.descriptors import TOPICS, Topic, filled_from_row
+from chiatea.protobuf.computer_info_pb2 import DELETE, UpdateEvent
+from chiatea.protobuf.descriptors import filled_from_row
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.server.database.lock import FileLock
 from chiatea.server.database.opening import bring_up_to_date, check_kind
-from chiatea.server.database.retention import KeepRule, Retention
+from chiatea.server.database.retention import Retention
 from chiatea.server.database.schema import (
     MACHINE_INFO_COLUMNS,
     MACHINE_INFO_TABLE,
@@ -24,38 +22,15 @@ from chiatea.server.database.schema import (
     stored_row,
 )
 from chiatea.server.database.sqlite_errors import as_database_error
+from chiatea.server.storage import Batch, KeepRule, Newest
 from chiatea.state.event_key import EventKey
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import Entry
 
-__all__ = ["Batch", "Database", "batch_of"]
+__all__ = ["Database"]
 
 CACHE_KIBIBYTES: Final = 64 * 1024
 CHECKPOINT_PAGES: Final = 16_000
-
-
-Told = tuple[Topic, Message, UpdateEvent]
-"""An event with its topic and the entry that it carries, looked up once."""
-Newest = dict[EventKey, UpdateEvent]
-"""Of each entry the event that decides its state."""
-
-
-class Batch(NamedTuple):
-    """Events of one machine that its reporter numbered together."""
-
-    machine_id: str
-    sequence: int
-    told: Sequence[Told]
-
-
-def batch_of(machine_id: str, sequence: int, events: Iterable[UpdateEvent], topics: Container[str] = TOPICS) -> Batch:
-    """A batch of those events that say something of some topics."""
-    told: list[Told] = []
-    for event in events:
-        name = event.WhichOneof("event_data")
-        if name is not None and name in topics and event.event_type != NONE:
-            told.append((TOPICS[name], getattr(event, name), event))
-    return Batch(machine_id, sequence, told)
 
 
 class Database:

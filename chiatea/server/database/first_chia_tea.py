@@ -24,9 +24,10 @@ from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, UpdateEvent
 from chiatea.protobuf.descriptors import TOPICS, EntryId, filled_from_row
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
-from chiatea.server.database.database import Batch, Database, batch_of
+from chiatea.server.database.database import Database
 from chiatea.server.database.opening import APPLICATION_ID, open_read_only
 from chiatea.server.database.schema import MACHINE_INFO_COLUMNS, MACHINE_INFO_TABLE, loaded_row, quoted
+from chiatea.server.storage import Batch, batch_of
 
 __all__ = ["ImportReport", "Skipped", "import_first", "machine_id_of"]
 

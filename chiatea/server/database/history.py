@@ -117,10 +117,17 @@ def _events_of(
     topic, events = tables.topic, tables.events
     conditions = ["machine_id = ?"]
     arguments: list[Any] = [machine_id]
-    if request.HasField("since"):
+    since = request.since if request.HasField("since") else None
+    if after is not None and not request.newest_first:
+        # SQLite goes to one bound of the key only: the nearer one, or each page would read all pages before it.
+        since = after.timestamp
+    if since is not None:
         conditions.append("timestamp >= ?")
-        arguments.append(request.since)
-    if request.HasField("until"):
+        arguments.append(since)
+    if after is not None and request.newest_first:
+        conditions.append("timestamp <= ?")
+        arguments.append(after.timestamp)
+    elif request.HasField("until"):
         conditions.append("timestamp < ?")
         arguments.append(request.until)
     if after is not None:

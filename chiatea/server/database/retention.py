@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 from chiatea.protobuf.computer_info_pb2 import UPDATE
 from chiatea.server.database.schema import MACHINE_INFO_TABLE, TABLES, TopicTables, quoted
+from chiatea.server.storage import KeepRule
 
-__all__ = ["KeepRule", "Retention"]
+__all__ = ["Retention"]
 
 THINNED_TOPICS: Final = ("cpu", "cpu_core", "ram", "disk", "sensor", "network_interface", "process")
 """What changes all the time, and of which a value every few minutes tells the same after a week."""
@@ -15,14 +16,6 @@ ROWS_PER_STEP: Final = 1000
 PAGES_PER_STEP: Final = 500
 THIN_WINDOW_INTERVALS: Final = 12
 """Intervals that one step of thinning looks at."""
-
-
-class KeepRule(NamedTuple):
-    """How long events are kept, in seconds."""
-
-    keep_seconds: float
-    thin_after_seconds: float
-    thin_to_seconds: float
 
 
 class Retention:

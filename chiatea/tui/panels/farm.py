@@ -16,6 +16,12 @@ from chiatea.units import format_bytes, short_duration
 __all__ = ["PANEL"]
 
 MOJO_PER_XCH = 10**12
+MOST_WARNINGS = 4
+"""Lines above the machines: more of them would hide what they are about."""
+CLOCK_WORTH_SAYING_SECONDS = 2.0
+"""Chia's own limit is far higher, but times of two machines are compared here."""
+SKIPPED_WORTH_SAYING_SECONDS = 24 * 3600.0
+SKIPPED_LATELY_SECONDS = 3600.0
 
 _COLUMNS = (
     Column("MACHINE", least=10),
@@ -64,17 +70,45 @@ def _used_percent(disk: Any) -> float:
 
 
 def _warnings(machines: list[Machine], now: float) -> Iterator[Line]:
-    for machine in machines:
-        for source in machine.all("source"):
-            if source.state == Source.FAILING:
-                yield note(f"▲ {machine.name}: {plain(source.id)}: {plain(source.error)}", "warn")
-            elif source.state == Source.STALE:
-                since = f" for {short_duration(now - source.last_news_time)}" if source.last_news_time > 0 else ""
-                yield note(f"▲ {machine.name}: {plain(source.id)}: nothing new{since}", "warn")
-            elif source.n_not_understood:
-                yield note(
-                    f"▲ {machine.name}: {source.n_not_understood} lines of {plain(source.id)} not understood", "warn"
-                )
+    """The worst first, and a word on how many more there are."""
+    told = [text for machine in machines for text in _silences(machine, now)]
+    told += [text for machine in machines if (text := _doubts(machine, now))]
+    shown = told if len(told) <= MOST_WARNINGS else told[: MOST_WARNINGS - 1]
+    for text in shown:
+        yield note(f"▲ {text}", "warn")
+    if len(shown) < len(told):
+        yield note(f"▲ and {len(told) - len(shown)} more; `chia-tea status --json` names them all", "warn")
+
+
+def _silences(machine: Machine, now: float) -> Iterator[str]:
+    for source in machine.all("source"):
+        if source.state == Source.FAILING or (source.state == Source.STALE and source.error):
+            yield f"{machine.name}: {plain(source.id)}: {plain(source.error)}"
+        elif source.state == Source.STALE:
+            since = f" for {short_duration(now - source.last_news_time)}" if source.last_news_time > 0 else ""
+            yield f"{machine.name}: {plain(source.id)}: nothing new{since}"
+
+
+def _doubts(machine: Machine, now: float) -> str:
+    """What is heard, and not to be relied upon in all: in one line for each machine."""
+    told = []
+    farmer, system = machine.one("farmer"), machine.one("system")
+    if farmer is not None and now - farmer.last_skipped_time < SKIPPED_LATELY_SECONDS:
+        told.append(_skipped(farmer, now))
+    ahead = system.clock_ahead_seconds if system is not None else 0.0
+    if abs(ahead) > CLOCK_WORTH_SAYING_SECONDS:
+        told.append(f"clock {short_duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the server's")
+    told += [
+        f"{count(source.n_not_understood)} {plain(source.id).removeprefix('chia ')} lines not understood"
+        for source in machine.all("source")
+        if source.n_not_understood and source.state not in {Source.FAILING, Source.STALE}
+    ]
+    return f"{machine.name}: {', '.join(told)}" if told else ""
+
+
+def _skipped(farmer: Any, now: float) -> str:
+    since = short_duration(now - farmer.last_skipped_time)
+    return f"{count(farmer.n_skipped_signage_points)} points skipped, last {since} ago"
 
 
 def _totals(view: FarmView, machines: list[Machine]) -> Iterator[Line]:
@@ -92,7 +126,7 @@ def _totals(view: FarmView, machines: list[Machine]) -> Iterator[Line]:
         proofs = Span(f"{count(totals.n_proofs)} proofs", "good" if totals.n_proofs else "normal")
         farming = [Span(f"{count(totals.n_eligible_plots)} eligible"), proofs]
         yield facts("Farming", [*farming, Span(f"{count(totals.n_challenges)} challenges", "muted")])
-    yield from _node(machines)
+    yield from _node(machines, view.now)
     yield from _wallet(machines)
     if not totals.n_harvesters:
         yield facts("Chia", [Span("none seen on these machines", "muted")])
@@ -100,7 +134,7 @@ def _totals(view: FarmView, machines: list[Machine]) -> Iterator[Line]:
     yield facts("Disks", [Span(count(totals.n_disks)), Span(free)])
 
 
-def _node(machines: list[Machine]) -> Iterator[Line]:
+def _node(machines: list[Machine], now: float) -> Iterator[Line]:
     for machine in machines:
         node, farmer = machine.one("full_node"), machine.one("farmer")
         if node is not None:
@@ -116,6 +150,8 @@ def _node(machines: list[Machine]) -> Iterator[Line]:
             told = [Span(state, style), Span(f"{farmer.n_harvesters} harvesters")]
             if farmer.HasField("expected_seconds_to_win"):
                 told.append(Span(f"a win each {short_duration(farmer.expected_seconds_to_win)}"))
+            if SKIPPED_LATELY_SECONDS <= now - farmer.last_skipped_time < SKIPPED_WORTH_SAYING_SECONDS:
+                told.append(Span(_skipped(farmer, now), "muted"))
             yield facts("Farmer", told)
 
 
@@ -165,5 +201,7 @@ PANEL = PanelContent(
     "Machines, and what the farm has in all. HEARD is how long ago a machine last told something; a machine that is "
     "offline or silent is dimmed. FULLEST DISK turns yellow at 95 % and red at 99 %, CPU at 85 and 97, RAM at "
     "80 and 93. "
-    "A yellow line on top names a source that a collector cannot read, or that says nothing new.",
+    "A yellow line on top names a source that a collector cannot read or that says nothing new, log lines that no "
+    'pattern took, a clock over 2 s off the server\'s, or signage points that the full node never saw ("skipped") in '
+    "the last hour.",
 )

@@ -1,11 +1,11 @@
 """Processor, memory, disks and Chia's processes of every machine."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from chiatea.protobuf.chia_pb2 import Process
 from chiatea.protobuf.hardware_pb2 import Disk
-from chiatea.tui.drawing import UNKNOWN
+from chiatea.tui.drawing import UNKNOWN, level_of
 from chiatea.tui.lines import Cell, Column, Line, Span, note, table
 from chiatea.tui.panels.panel import PanelContent, bar_cell, state_cell
 from chiatea.tui.plain_text import plain
@@ -22,8 +22,10 @@ _DISKS = (
     Column("READ/s", ">", 3),
     Column("WRITE/s", ">", 3),
     Column("BUSY", ">", 2),
+    Column("TEMP", ">", 4),
     Column("STATE", "<", 1),
 )
+_TEMPERATURE_COLUMN = 7
 _PROCESSES = (
     Column("PROCESS", least=12),
     Column("KIND", rank=2),
@@ -32,6 +34,7 @@ _PROCESSES = (
     Column("STATE", "<", 1),
 )
 BUSY_PERCENT = (90.0, 98.0)
+DISK_CELSIUS = (60.0, 70.0)
 
 
 def lines(view: FarmView, width: int) -> list[Line]:
@@ -41,7 +44,7 @@ def lines(view: FarmView, width: int) -> list[Line]:
         return [note("No machine has reported yet.")]
     disks = [(m, disk) for m in machines for disk in m.all("disk")]
     processes = [(m, process) for m in machines for process in m.all("process")]
-    disk_lines = table(_DISKS, ((f"{m.id}/{d.id}", _disk_row(d), m.is_stale) for m, d in disks), width)
+    disk_lines = _disk_lines(disks, width)
     process_lines = table(_PROCESSES, ((f"{m.id}#{p.id}", _process_row(p), m.is_stale) for m, p in processes), width)
     shown: list[Line] = []
     for machine in machines:
@@ -55,6 +58,17 @@ def lines(view: FarmView, width: int) -> list[Line]:
             own = [row for row, (owner, _) in zip(rows, owners, strict=True) if owner is machine]
             shown += [heading, *own] if own else []
     return shown
+
+
+def _disk_lines(disks: list[tuple[Machine, Any]], width: int) -> list[Line]:
+    """A heading and a line for each disk; temperatures only where some disk tells one."""
+    columns, rows = list(_DISKS), [_disk_row(disk) for _, disk in disks]
+    if not any(disk.HasField("temperature_celsius") for _, disk in disks):
+        del columns[_TEMPERATURE_COLUMN]
+        for row in rows:
+            del row[_TEMPERATURE_COLUMN]
+    named = ((f"{m.id}/{d.id}", row, m.is_stale) for (m, d), row in zip(disks, rows, strict=True))
+    return table(columns, named, width)
 
 
 def _machine_line(machine: Machine, width: int) -> Line:
@@ -91,25 +105,9 @@ def _machine_spans(machine: Machine) -> Iterator[Span]:
 def _disk_row(disk: Any) -> list[Cell]:
     usable = disk.used_bytes + disk.free_bytes
     used = 100.0 * disk.used_bytes / usable if usable > 0 else None
-    if disk.state == Disk.HANGING:
-        state = state_cell("hanging", "bad")
-    elif disk.state == Disk.MOUNT_LOST:
-        state = state_cell("lost", "bad")
-    elif disk.is_read_only:
-        state = state_cell("read-only", "warn")
-    else:
-        state = state_cell("fine", "good")
     is_there = disk.HasField("total_bytes")
     busy = disk.busy_percent if disk.HasField("busy_percent") else None
-    style = (
-        "muted"
-        if busy is None
-        else "bad"
-        if busy >= BUSY_PERCENT[1]
-        else "warn"
-        if busy >= BUSY_PERCENT[0]
-        else "normal"
-    )
+    celsius = disk.temperature_celsius if disk.HasField("temperature_celsius") else None
     return [
         Cell(plain(disk.id), "normal"),
         bar_cell(used, warn_from=95, bad_from=99),
@@ -117,9 +115,37 @@ def _disk_row(disk: Any) -> list[Cell]:
         Cell(format_bytes(disk.total_bytes) if is_there else UNKNOWN, "muted"),
         _rate(disk, "read_bytes_per_second"),
         _rate(disk, "write_bytes_per_second"),
-        Cell(f"{busy:.0f} %" if busy is not None else UNKNOWN, style),
-        state,
+        Cell(f"{busy:.0f} %" if busy is not None else UNKNOWN, level_of(busy, *BUSY_PERCENT)),
+        Cell(f"{celsius:.0f} °C" if celsius is not None else UNKNOWN, level_of(celsius, *DISK_CELSIUS)),
+        _disk_state(disk),
     ]
+
+
+def _disk_state(disk: Any) -> Cell:
+    """The worst that is known of it."""
+    known = {
+        Disk.HANGING: ("hanging", "bad"),
+        Disk.MOUNT_LOST: ("lost", "bad"),
+        Disk.FAILING: ("failing", "bad"),
+    }
+    if disk.state in known:
+        return state_cell(*known[disk.state])
+    if _is_unhealthy(disk):
+        return state_cell("unhealthy", "bad")
+    if disk.n_pending_sectors > 0:
+        return state_cell("bad sectors", "warn")
+    if disk.is_read_only:
+        return state_cell("read-only", "warn")
+    return state_cell("fine", "good") if disk.state == Disk.OK else state_cell("unknown", "muted")
+
+
+def _is_unhealthy(disk: Any) -> bool:
+    return disk.HasField("is_healthy") and not disk.is_healthy
+
+
+def _n_not_fine(disks: Iterable[Any]) -> int:
+    bad = (Disk.HANGING, Disk.MOUNT_LOST, Disk.FAILING)
+    return sum(disk.state in bad or _is_unhealthy(disk) for disk in disks)
 
 
 def _rate(disk: Any, name: str) -> Cell:
@@ -148,7 +174,7 @@ def digest(view: FarmView) -> Line:
     """Processor and memory of each machine, and disks that are not fine."""
     spans: list[Span] = []
     for machine in view.machines():
-        odd = sum(disk.state != Disk.OK for disk in machine.all("disk"))
+        odd = _n_not_fine(machine.all("disk"))
         spans += [Span(f"{machine.name} ", "strong"), *list(_machine_spans(machine))[:1], Span("  ")]
         if odd:
             spans += [Span(f"✗ {odd} disk{'s' if odd > 1 else ''} not fine", "bad"), Span("  ")]
@@ -158,7 +184,7 @@ def digest(view: FarmView) -> Line:
 def summary(view: FarmView) -> str:
     """Disks, and how many of them are not fine."""
     disks = [disk for machine in view.machines() for disk in machine.all("disk")]
-    odd = sum(disk.state != Disk.OK for disk in disks)
+    odd = _n_not_fine(disks)
     return f"{len(disks)} disk{'' if len(disks) == 1 else 's'}" + (f", {odd} not fine" if odd else "")
 
 
@@ -170,5 +196,7 @@ PANEL = PanelContent(
     summary,
     "Each machine's processor and memory, its disks and Chia's processes. USED and FREE are df's: what an ordinary "
     "process may use. BUSY is the share of time in which the device had a request under way: yellow from 90 %, red "
-    "from 98 %. A disk that does not answer within 2 s is hanging.",
+    "from 98 %. TEMP is the disk's own: yellow from 60 °C, red from 70 °C. A disk that does not answer within 2 s is "
+    "hanging, one that answers with an error is failing; unhealthy and bad sectors (that wait to be read again) are "
+    "S.M.A.R.T.'s.",
 )

@@ -53,7 +53,10 @@ def _why_nothing(farmers: list[Machine]) -> list[Line]:
             note("Not told: no farmer is seen on these machines."),
             note("A farmer's own collector knows what its harvesters owe."),
         ]
-    return [note("No challenge has been sent to a harvester since chia-tea watches.")]
+    return [
+        note("No challenge has been sent to a harvester since chia-tea watches."),
+        note("Only Chia's daemon tells of challenges and answers: its RPC and its log do not."),
+    ]
 
 
 def _name_of(seen: Any) -> str:

@@ -105,6 +105,10 @@ def told(parts: list[LogPart]) -> tuple[list[Observation], dict[str, tuple[float
     services: dict[str, tuple[float, str]] = {}
     for part in parts:
         services |= part.services
+    quiet_since = None
+    for part in parts:
+        if part.has_info or quiet_since is None:
+            quiet_since = part.quiet_since
     newest = [part.newest_time for part in parts if part.newest_time is not None]
     counts = (
         sum(part.n_understood for part in parts),
@@ -113,6 +117,8 @@ def told(parts: list[LogPart]) -> tuple[list[Observation], dict[str, tuple[float
         sum(part.n_cut for part in parts),
         parts[-1].context,
         newest[-1:],
+        any(part.has_info for part in parts),
+        quiet_since,
     )
     return [observation for part in parts for observation in part.observations], services, counts
 

@@ -14,8 +14,7 @@ from chiatea.collector.sources.log_reader import MAX_LINE_BYTES, LogReader, Posi
 def everything(reader: LogReader, max_bytes: int = 1 << 20) -> list[str]:
     lines: list[str] = []
     while (text := reader.read(max_bytes)).n_bytes or text.blocks:
-        for block in text.blocks:
-            lines += lines_of(block)[0]
+        lines += text.lines
     return lines
 
 

@@ -1,3 +1,6 @@
+import asyncio
+import contextlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -5,21 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiatea.collector.observations import HarvestersListed, Observation, PlotsListed, ServiceStopping
+from chiatea.collector.observations import (
+    HarvestersListed,
+    Observation,
+    PlotsListed,
+    ServiceStopping,
+    SignagePointsListed,
+    WalletBalancesTold,
+)
+from chiatea.collector.plots import PlotList
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader, place_of
+from chiatea.collector.sources.harvester_rounds import HarvesterRounds
+from chiatea.collector.sources.plot_stream import PlotStream
 from chiatea.collector.sources.rpc import NoServiceError, RpcClient, RpcFailedError, RpcRefusedError
 from chiatea.collector.sources.rpc_answers import (
     connections_of,
     full_node_of,
     harvesters_of,
-    plots_of,
     pools_of,
     wallet_balance_of,
     wallet_farmed_of,
     wallet_sync_of,
 )
-from chiatea.collector.sources.rpc_rounds import FarmerRounds, HarvesterRounds
+from chiatea.collector.sources.rpc_rounds import FarmerRounds, WalletRounds
 from chiatea.protobuf.chia_pb2 import HarvesterPlot, Source
 
 Clock = Any
@@ -37,18 +49,21 @@ def test_recorded_harvesters_and_connections_are_read(rpc_answers: dict[str, Any
     first, second = harvesters_of(rpc_answers["farmer.get_harvesters_summary"])
     assert (first.id[:8], first.host, first.n_plots, first.n_failed_to_open) == ("12c5b7d6", "127.0.0.1", 5, 1)
     assert not first.is_syncing
+    assert first.harvesting_mode == 1
     assert second.effective_plot_bytes == 15736189
     told = connections_of(rpc_answers["farmer.get_connections"], "farmer", 1.0)
     assert [(peer.kind, peer.node_id[:8]) for peer in told.connections] == [(2, "12c5b7d6"), (2, "49b16985")]
 
 
 def test_recorded_plots_are_read_v2_by_their_size(rpc_answers: dict[str, Any]) -> None:
-    plots = plots_of(rpc_answers["harvester.get_plots"], ["/", "/mnt/lab"])
+    stream = PlotStream(["/", "/mnt/lab"], None)
+    stream.feed(json.dumps(rpc_answers["harvester.get_plots"]).encode())
+    plots = list(stream.plots())
     v2 = [plot for plot in plots if plot.plot_version == 2]
     assert [(plot.k, plot.strength, plot.effective_bytes) for plot in v2] == [(20, 3, 2193987), (20, 2, 2193987)]
     failed = [plot for plot in plots if plot.state == HarvesterPlot.FAILED_TO_OPEN]
     assert [(plot.k, plot.disk_id) for plot in failed] == [(18, "/mnt/lab")]
-    assert not plots[0].HasField("pool_contract_puzzle_hash")
+    assert not any(plot.HasField("pool_contract_puzzle_hash") for plot in plots)
 
 
 def test_pools_wallet_and_node_are_read_in_chia_s_documented_forms() -> None:
@@ -122,7 +137,10 @@ def test_any_answer_gives_entries_and_no_exception(answer: Any) -> None:
     for read in (harvesters_of, pools_of, full_node_of, wallet_balance_of, wallet_farmed_of):
         read(answer)
     connections_of(answer, "farmer", 1.0)
-    plots_of(answer, ["/"])
+    stream = PlotStream(["/"], None)
+    with contextlib.suppress(RpcFailedError):
+        stream.feed(json.dumps(answer).encode())
+        stream.plots()
     place_of(answer, Path("/chia"))
 
 
@@ -177,6 +195,10 @@ async def test_certificates_are_read_again_when_they_change(chia: FakeChia) -> N
     assert await client.ask(place(chia), "x") == {"success": True}
     chia.authority.renew("farmer")
     assert await client.ask(place(chia), "x") == {"success": True}
+    await chia.stop_one("farmer")
+    chia.renew_authority()
+    await chia.start_one("farmer")
+    assert await client.ask(place(chia), "x") == {"success": True}
     await client.close()
 
 
@@ -185,7 +207,7 @@ async def test_a_service_is_absent_till_it_was_seen_and_failing_when_it_goes(
 ) -> None:
     chia.write_config()
     told: list[Observation] = []
-    watch = ServiceWatch(FarmerRounds(RpcClient("farmer"), clock), told.append, clock)
+    watch = ServiceWatch(FarmerRounds(RpcClient("farmer"), clock, lambda: True), told.append, clock)
 
     async def look() -> "Source.State.ValueType":
         clock.now += 60
@@ -225,10 +247,152 @@ async def test_the_list_of_plots_is_asked_for_seldom_and_told_only_when_it_chang
     n_plots = 4
     chia.answers["harvester", "get_plots"] = {"plots": [], "success": True}
     assert await n_lists() == 1
+    # One plot for another: nobody's number says so, the next list does.
+    chia.answers["harvester", "get_plots"] = {"plots": [], "failed_to_open_filenames": ["/b.plot"], "success": True}
+    clock.now += 30
+    assert await n_lists() == 1
     # Come back after it went, it loads its plots anew: what it has in the meantime is not told.
     rounds.lost()
     chia.answers["harvester", "get_plots"] = {"plots": [{"filename": "/a.plot", "size": 32}], "success": True}
     assert await n_lists() == 0
     chia.answers["harvester", "get_plots"] = rpc_answers["harvester.get_plots"]
     assert [await n_lists() for _ in range(3)] == [0, 0, 1]
+    await rounds.client.close()
+
+
+def many_plots(n: int, **more: Any) -> bytes:
+    plots = [
+        {
+            "filename": f"/mnt/disk{number % 50}/plot-k32-{number:064x}.plot",
+            "file_size": 87 << 30,
+            "size": 32,
+            "plot_id": f"0x{number:064x}",
+            "plot_public_key": f"0x{number:096x}",
+            "pool_contract_puzzle_hash": "0x" + "ab" * 32,
+            "time_modified": 1_700_000_000,
+        }
+        for number in range(n)
+    ]
+    return json.dumps({"plots": plots, "success": True, **more}).encode()
+
+
+async def listed(rounds: HarvesterRounds, chia: FakeChia) -> PlotList:
+    (told,) = [entry for entry in await rounds.round(place(chia)) if isinstance(entry, PlotsListed)]
+    return told.plots
+
+
+async def test_a_long_list_is_read_in_pieces_and_shares_with_the_last_what_is_the_same(
+    chia: FakeChia, clock: Clock
+) -> None:
+    await chia.start("harvester")
+    chia.answers["harvester", "get_connections"] = {"connections": [], "success": True}
+    n_told = 5_000
+    rounds = HarvesterRounds(RpcClient("harvester"), clock, lambda: ["/mnt/disk1"], lambda: n_told)
+    chia.answers["harvester", "get_plots"] = many_plots(n_told)
+    first = await listed(rounds, chia)
+    assert (first.totals.n_plots, first.totals.total_plot_bytes) == (5_000, 5_000 * (87 << 30))
+    n_told = 4_999
+    chia.answers["harvester", "get_plots"] = many_plots(n_told, not_found_filenames=["/mnt/disk1/foreign.plot"])
+    clock.now += 60
+    second = await listed(rounds, chia)
+    assert (second.totals.n_plots, second.totals.n_no_key, first.n_loaded_beside(second)) == (4_999, 1, 1)
+    common = first.messages.packed.keys() & second.messages.packed.keys()
+    assert len(common) == 4_999
+    assert all(first.messages.packed[path] is second.messages.packed[path] for path in common)
+    await rounds.client.close()
+
+
+async def test_other_tasks_have_their_turn_while_a_long_list_is_read(chia: FakeChia, clock: Clock) -> None:
+    await chia.start("harvester")
+    chia.answers["harvester", "get_plots"] = many_plots(5_000)
+    rounds = HarvesterRounds(RpcClient("harvester"), clock, list, lambda: None)
+    stream = PlotStream([], None)
+    n_turns, n_pieces = 0, 0
+
+    async def take_turns() -> None:
+        nonlocal n_turns
+        while True:
+            n_turns += 1
+            await asyncio.sleep(0)
+
+    def feed(piece: bytes) -> None:
+        nonlocal n_pieces
+        n_pieces += 1
+        assert len(piece) <= 64 * 1024
+        stream.feed(piece)
+
+    others = asyncio.create_task(take_turns())
+    await rounds.client.ask_long(place(chia), "get_plots", feed)
+    others.cancel()
+    assert len(stream.plots()) == 5_000
+    assert n_turns >= n_pieces > 25
+    await rounds.client.close()
+
+
+async def test_a_list_that_ends_too_early_or_is_refused_is_one_line(chia: FakeChia, clock: Clock) -> None:
+    await chia.start("harvester")
+    chia.answers["harvester", "get_connections"] = {"connections": [], "success": True}
+    rounds = HarvesterRounds(RpcClient("harvester"), clock, list, lambda: None)
+    for answer, message in (
+        (b'{"plots": [{"filename": "/a.plot"}', "no JSON object"),
+        (b'{"success": false, "error": "not\\nnow"}', "^not now$"),
+        (b"[1]", "no JSON object"),
+    ):
+        chia.answers["harvester", "get_plots"] = answer
+        clock.now += 600
+        with pytest.raises(RpcFailedError, match=message):
+            await rounds.round(place(chia))
+    await rounds.client.close()
+
+
+async def test_wallets_are_told_one_by_one_and_at_once_when_something_came_in(chia: FakeChia, clock: Clock) -> None:
+    await chia.start("wallet")
+    chia.answers["wallet", "get_sync_status"] = {"synced": True, "success": True}
+    wallets = [{"id": 1, "name": "Chia Wallet", "type": 0}, {"id": 2, "name": "Pool wallet", "type": 9}]
+    chia.answers["wallet", "get_wallets"] = {"wallets": wallets, "success": True}
+    balances = {"1": {"confirmed_wallet_balance": 7}, "2": {"confirmed_wallet_balance": 5}}
+    chia.answers["wallet", "get_wallet_balances"] = {"wallet_balances": balances, "success": True}
+    rounds = WalletRounds(RpcClient("wallet"), clock)
+
+    async def told() -> list[WalletBalancesTold]:
+        clock.now += 5
+        return [entry for entry in await rounds.round(place(chia)) if isinstance(entry, WalletBalancesTold)]
+
+    (first,) = await told()
+    assert [
+        (wallet.id, wallet.name, wallet.wallet_type, wallet.confirmed_balance_mojo) for wallet in first.wallets
+    ] == [
+        (1, "Chia Wallet", 0, 7),
+        (2, "Pool wallet", 9, 5),
+    ]
+    assert not first.wallets[0].HasField("spendable_balance_mojo")
+    assert await told() == []
+    rounds.changed()
+    # Older releases tell them one by one only.
+    del chia.answers["wallet", "get_wallet_balances"]
+    chia.answers["wallet", "get_wallet_balance"] = {"wallet_balance": {"confirmed_wallet_balance": 9}, "success": True}
+    (second,) = await told()
+    assert [wallet.confirmed_balance_mojo for wallet in second.wallets] == [9, 9]
+    await rounds.client.close()
+
+
+async def test_signage_points_are_asked_for_once_after_a_gap_when_the_daemon_is_listened_to_again(
+    chia: FakeChia, clock: Clock, rpc_answers: dict[str, Any]
+) -> None:
+    chia.answer_as_recorded(rpc_answers)
+    point = {"challenge_chain_sp": "0xAB", "challenge_hash": "0xcd"}
+    chia.answers["farmer", "get_signage_points"] = {"signage_points": [{"signage_point": point}, {}], "success": True}
+    await chia.start("farmer")
+    is_listening = False
+    rounds = FarmerRounds(RpcClient("farmer"), clock, lambda: is_listening)
+
+    async def told() -> list[SignagePointsListed]:
+        return [entry for entry in await rounds.round(place(chia)) if isinstance(entry, SignagePointsListed)]
+
+    assert await told() == []
+    rounds.fill_gap()
+    assert await told() == []
+    is_listening = True
+    assert [entry.points for entry in await told()] == [(("ab", "cd"),)]
+    assert await told() == []
     await rounds.client.close()

@@ -1,0 +1,1 @@
+"""Plotters: what their logs say, a module for each kind, and what their processes tell."""
