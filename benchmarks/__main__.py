@@ -3,7 +3,7 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "hardware", "collector", "latency")
+BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "hardware", "collector", "latency", "log")
 
 for name in BENCHMARKS:
     began = time.monotonic()

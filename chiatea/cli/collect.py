@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chiatea.cli.options import address_option, config_option, load_config, until_stdin_closes_option
+from chiatea.cli.options import address_option, config_option, json_option, load_config, until_stdin_closes_option
 from chiatea.cli.running import run_service, set_up_logs
 
 if TYPE_CHECKING:
@@ -18,11 +18,34 @@ __all__ = ["collect"]
 
 @click.command()
 @click.option("--once", is_flag=True, help="Look once, print what was seen as JSON, send nothing.")
+@click.option(
+    "--explain",
+    "explained_filepath",
+    metavar="FILE",
+    help="Print what each line of a log of Chia's is understood to say, and what is not; - reads stdin. --json too.",
+)
+@json_option
 @address_option
 @until_stdin_closes_option
 @config_option
-def collect(config_filepath: Path | None, once: bool, address: str | None, until_stdin_closes: bool) -> None:
+def collect(
+    config_filepath: Path | None,
+    once: bool,
+    explained_filepath: str | None,
+    as_json: bool,
+    address: str | None,
+    until_stdin_closes: bool,
+) -> None:
     """The collector: watches this machine and its Chia, and sends what changed."""
+    if explained_filepath is not None:
+        if once:
+            raise click.UsageError("--once and --explain are two things")
+        from chiatea.cli.explain import explain  # noqa: PLC0415
+
+        explain(explained_filepath, as_json=as_json)
+        return
+    if as_json and not once:
+        raise click.UsageError("--json goes with --once or --explain")
     config = load_config(config_filepath, check_folders=True)
     set_up_logs(config, "collect")
     if once:

@@ -14,7 +14,15 @@ from chiatea.collector.lookups import (
     newest_lookups_of,
 )
 from chiatea.collector.notices import Notices, notice_id
-from chiatea.collector.observations import Lookup, PeerLost, PlotFailed, PlotsListed, PlotsRefreshed, SlowPlot
+from chiatea.collector.observations import (
+    Lookup,
+    LookupsCounted,
+    PeerLost,
+    PlotFailed,
+    PlotsListed,
+    PlotsRefreshed,
+    SlowPlot,
+)
 from chiatea.collector.plots import PlotList, PlotTotals
 from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester
@@ -154,6 +162,14 @@ class HarvesterSide:
         if lookup.proofs:
             draft.last_proof_time = max(draft.last_proof_time, lookup.time)
             self._notices.add(_proof_notice(lookup))
+
+    def counted(self, told: LookupsCounted) -> None:
+        """Lookups of long ago."""
+        self.is_seen = True
+        self.draft.n_challenges += told.n_lookups
+        self.draft.n_eligible_plots += told.eligible_plots
+        self.draft.n_proofs += told.proofs
+        self.draft.n_v2_qualities += told.v2_qualities
 
     def _keep(self, time: float, seconds: float) -> None:
         """Among the newest by their own time: a log that is read from its start comes after what the daemon told."""

@@ -64,7 +64,7 @@ class NodeSide:
     def point_finished(self, told: SignagePointFinished) -> None:
         """The log's word of a signage point."""
         self.is_full_node_seen = True
-        if self._last_point is not None:
+        if self._last_point is not None and not told.is_next:
             time, index = self._last_point
             n_skipped = skipped_between(index, told.index, told.time - time)
             if n_skipped:

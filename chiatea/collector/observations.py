@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from chiatea.collector.plots import PlotList
 from chiatea.protobuf.chia_pb2 import (
+    ChiaNotice,
     FullNode,
     HarvesterViewedFromFarmer,
     Pool,
@@ -15,6 +16,7 @@ __all__ = [
     "AnswerGiven",
     "BlockFarmed",
     "CoinReceived",
+    "Complaint",
     "Connection",
     "ConnectionsTold",
     "FarmerConnected",
@@ -22,6 +24,7 @@ __all__ = [
     "HarvesterRemoved",
     "HarvestersListed",
     "Lookup",
+    "LookupsCounted",
     "Observation",
     "PartialTold",
     "PeerLost",
@@ -69,6 +72,16 @@ class Lookup(Observation):
 
 
 @dataclass(frozen=True, slots=True)
+class LookupsCounted(Observation):
+    """Lookups of long ago, out of a log that is read for the first time. `time` is the last one's."""
+
+    n_lookups: int
+    eligible_plots: int
+    proofs: int
+    v2_qualities: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlowPlot(Observation):
     """A lookup in one plot took longer than Chia thinks it should."""
 
@@ -106,6 +119,8 @@ class SignagePointFinished(Observation):
     """The full node has a signage point; 64 is the end of a sub-slot."""
 
     index: int
+    is_next: bool = False
+    """None was skipped between the one told before and this one, whatever their numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +136,15 @@ class CoinReceived(Observation):
 
     coin: str
     amount_mojo: int
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint(Observation):
+    """A warning or an error of a service that no other observation is for."""
+
+    kind: "ChiaNotice.Kind.ValueType"
+    service: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ class Watch:
             self._harvester_rounds.settle(self._watchdog.harvester.plots)
         if not is_log_restored:
             self._watchdog.harvester.count_only_newer()
+            self._log.sums_history = not info.HasField("harvester")
         for service, is_seen in zip(
             self._services,
             (

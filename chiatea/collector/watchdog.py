@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from chiatea.collector.complaints import Complaints
 from chiatea.collector.farmer_side import FarmerSide
 from chiatea.collector.harvester_side import DiskAt, HarvesterSide, no_disk_at
 from chiatea.collector.node_side import NodeSide
@@ -15,12 +16,14 @@ from chiatea.collector.observations import (
     AnswerGiven,
     BlockFarmed,
     CoinReceived,
+    Complaint,
     ConnectionsTold,
     FarmerConnected,
     FullNodeTold,
     HarvesterRemoved,
     HarvestersListed,
     Lookup,
+    LookupsCounted,
     Observation,
     PartialTold,
     PeerLost,
@@ -67,6 +70,7 @@ class Watchdog:
     def __init__(self, disk_at: DiskAt = no_disk_at) -> None:
         """Nothing was told yet. `disk_at` gives what a disk did, where the disks are watched."""
         self.notices = Notices()
+        self._complaints = Complaints(self.notices)
         self.mount_points: Sequence[str] = ()
         self.harvester = HarvesterSide(self.notices, self.disk_of, disk_at)
         self._skipped = SkippedPoints(self.notices)
@@ -81,12 +85,14 @@ class Watchdog:
             AnswerGiven: farmer.answered,
             BlockFarmed: farmer.block_farmed,
             CoinReceived: node.coin_received,
+            Complaint: self._complaints.take,
             ConnectionsTold: self._connections_told,
             FarmerConnected: self._farmer_connected,
             FullNodeTold: node.full_node_told,
             HarvesterRemoved: farmer.removed,
             HarvestersListed: farmer.listed,
             Lookup: self._looked_up,
+            LookupsCounted: harvester.counted,
             PartialTold: farmer.partial_told,
             PeerLost: self._peer_lost,
             PlotFailed: harvester.plot_failed,
@@ -187,6 +193,7 @@ class Watchdog:
         if self.farmer.is_seen and not running["farmer"]:
             self.farmer.not_running(now)
         self.farmer.pass_time(now)
+        self._complaints.pass_time(now)
         topics: dict[str, Mapping[Any, Message]] = {
             "chia_notice": self.notices.all(),
             "farmer_harvester": self.farmer.harvesters(now),

@@ -1,12 +1,11 @@
 """Lines of Chia's debug.log as observations. Pure.
 
-Forms of Chia 1.1 to 2.7.5: with and without a date, with and without the version column (since 2.4.4), modules named
-`chia.` or, before 1.2, `src.`; colour codes where the log is a terminal's. A line's time is local and without a zone.
+Wordings of Chia 1.1 to 2.7.5, taken from recorded logs and from its source.
 """
 
 import re
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from chiatea.collector.observations import (
     BlockFarmed,
@@ -21,88 +20,93 @@ from chiatea.collector.observations import (
     SignagePointFinished,
     SlowPlot,
 )
+from chiatea.collector.sources.log_form import LogLine
 
-__all__ = ["LogLine", "is_known_uninteresting", "observation_of_line", "parse_form"]
+__all__ = [
+    "LAST_POINT_BEGINS",
+    "LOOKUP",
+    "LOOKUP_BEGINS",
+    "POINT",
+    "POINT_BEGINS",
+    "REFRESHED",
+    "REFRESHED_BEGINS",
+    "SOURCE",
+    "may_tell",
+    "observation_of_line",
+]
 
 SOURCE: Final = "chia log"
-
-_FORM: Final = re.compile(
-    r"(?:(?P<date>\d{4}-\d\d-\d\d)[T ])?(?P<time>\d\d:\d\d:\d\d(?:[.,]\d{1,6})?) +"
-    r"(?:(?P<version>\d+\.\d+[^\s:]*) +)?(?P<service>[A-Za-z_]\w*) +(?P<module>[\w.]+) *: +"
-    r"(?P<level>DEBUG|INFO|WARNING|ERROR|CRITICAL) *(?P<text>.*)",
-    re.ASCII | re.DOTALL,
-)
-_COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class LogLine(NamedTuple):
-    """A line in the form of Chia's log. `date` and `version` are "" where the line has none."""
-
-    date: str
-    time_of_day: str
-    version: str
-    service: str
-    module: str
-    level: str
-    text: str
-
-
-def parse_form(line: str) -> LogLine | None:
-    """The columns of a line; None for what is none of Chia's lines, as those of a traceback."""
-    if "\x1b" in line:
-        line = _COLOUR.sub("", line)
-    match = _FORM.match(line)
-    if match is None:
-        return None
-    date, time_of_day, version, service, module, level, text = match.groups()
-    return LogLine(date or "", time_of_day, version or "", service, module.removeprefix("src."), level, text)
-
 
 _COUNT: Final = r"(\d{1,15})"
 _SECONDS: Final = r"(\d{1,15}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?)"
 # Chia 2.7 writes "challengeFound" without the space that is meant there.
-_LOOKUP_NEW: Final = re.compile(
-    rf"challenge_hash: (\w+) ?\.\.\. ?{_COUNT} plots were eligible for farming challenge ?Found {_COUNT} V1 proofs"
-    rf"(?: and {_COUNT} V2 \w+)?\. Time: {_SECONDS} s\. Total {_COUNT} plots"
+LOOKUP: Final = (
+    rf"challenge_hash: (\w+) ?\.\.\. ?{_COUNT} plots? were eligible for farming challenge ?Found {_COUNT} V1 proofs?"
+    rf"(?: and {_COUNT} V2 \w+)?\. Time: {_SECONDS} s\. Total {_COUNT} plots?"
 )
+"""Challenge, eligible plots, proofs, v2 qualities, seconds, plots."""
+LOOKUP_BEGINS: Final = "challenge_hash: "
+_LOOKUP_NEW: Final = re.compile(LOOKUP)
 _LOOKUP_OLD: Final = re.compile(
-    rf"{_COUNT} plots were eligible for farming (\w+)\.\.\. Found {_COUNT} (?:V1 )?proofs"
-    rf"(?: and {_COUNT} V2 \w+)?\. Time: {_SECONDS} s\. Total {_COUNT} plots"
+    rf"{_COUNT} plots? were eligible for farming (\w+)\.\.\. Found {_COUNT} (?:V1 )?proofs?"
+    rf"(?: and {_COUNT} V2 \w+)?\. Time: {_SECONDS} s\. Total {_COUNT} plots?"
 )
-# The v2 form lacks the space before "took:".
-_SLOW: Final = re.compile(rf"Looking up qualities on (.+?) ?took: {_SECONDS}\.? ")
-_FAILED: Final = re.compile(r"Failed to open file (.+?\.(?:plot2?|gplot))\. (.*?)(?:Traceback \(most recent call|$)")
-_REFRESHED: Final = re.compile(
+# Of a v2 plot it is "partial proofs", and the space before "took:" lacks (Chia 2.7.5, harvester_api.py).
+_SLOW: Final = re.compile(rf"Looking up (?:qualities|partial proofs) on (.+?) ?took: {_SECONDS}\.? ")
+_PLOT: Final = r"(.+?\.(?:plot2?|gplot))"
+_FAILED: Final = re.compile(rf"Failed to open file {_PLOT}\. (.*?)(?:Traceback \(most recent call|$)")
+_PLOT_TROUBLES: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        # chia/plotting/manager.py
+        rf"Not farming (?:compressed )?plot {_PLOT}\. (.+)",
+        rf"Plot {_PLOT} (has a (?:farmer|pool) public key that is not .+)",
+        # chia/harvester/harvester_api.py
+        rf"Exception fetching (?:qualities|full proof) for {_PLOT}\. (.+)",
+        rf"KeyError plot {_PLOT} (does not exist.*)",
+    )
+)
+# Follows the line that says what failed in a lookup, which does not always name the plot.
+_FILE: Final = re.compile(rf"File: {_PLOT} Plot ID: ")
+_COPIES: Final = re.compile(r"Have (multiple copies) of the plot (\S+) (in .+?)\.?$")
+REFRESHED: Final = (
     rf"_plot_refresh_callback: event done, loaded {_COUNT}, removed {_COUNT}, .*?(?:total plots: {_COUNT})?$"
 )
-_POINT: Final = re.compile(r"\W*Finished signage point (\d{1,2})/64: ")
+"""Loaded, removed, plots."""
+REFRESHED_BEGINS: Final = "_plot_refresh_callback: event d"
+_REFRESHED: Final = re.compile(REFRESHED)
+POINT: Final = r"\W*Finished signage point (\d{1,2})/64: "
+"""The point's index."""
+POINT_BEGINS: Final = "\u23f2\ufe0f  Finished signage point "
+_POINT: Final = re.compile(POINT)
+LAST_POINT_BEGINS: Final = "\u23f2\ufe0f  Finished sub slot, SP 64"
 _SUB_SLOT: Final = re.compile(r"\W*Finished sub slot, SP 64/64")
 _BLOCK: Final = re.compile(r"\W*Farmed unfinished_block (\w+)")
-_COIN_OLD: Final = re.compile(rf"Adding coin: \{{'amount': {_COUNT},")
+# Chia before 1.4.0, and before 1.5.1.
+_COIN_OLD: Final = re.compile(rf"Adding (?:coin|record to state manager coin): \{{'amount': '?{_COUNT}\b")
+# Chia 1.5.1, and from 1.6.1 on. Chia 2.7.5 tells of no coin in its log.
 _COIN_NEW: Final = re.compile(
-    rf"request coin: (\w{{64}}) ?CoinState \{{ ?coin: Coin \{{.*amount: {_COUNT} \}}, spent_height: None, "
-    r"created_height: Some"
+    rf"request coin: (?:0x)?(\w{{64}}) ?(?:\{{'coin': \{{'amount': {_COUNT}\b|CoinState \{{ ?coin: Coin \{{.*amount: "
+    rf"{_COUNT} \}}, spent_height: None, created_height: Some)"
 )
 _CLOSED: Final = re.compile(r"Connection closed: (\S+), node id: (\w+)")
+_STOPPING: Final = re.compile(r"Received signal \w+ \(\d+\), shutting down|Service (\w+) at port \w+ fully stopped")
 
 
 def _lookup_new(line: LogLine, time: float) -> Observation | None:
     match = _LOOKUP_NEW.match(line.text)
-    if match is None:
-        return None
-    challenge, eligible, proofs, v2, seconds, n_plots = match.groups()
-    return Lookup(
-        time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots), int(v2 or 0)
-    )
+    return _lookup(time, match[1], match[2], match.groups()[2:]) if match else None
 
 
 def _lookup_old(line: LogLine, time: float) -> Observation | None:
     match = _LOOKUP_OLD.match(line.text)
-    if match is None:
-        return None
-    eligible, challenge, proofs, v2, seconds, n_plots = match.groups()
+    return _lookup(time, match[2], match[1], match.groups()[2:]) if match else None
+
+
+def _lookup(time: float, challenge: str, eligible: str, others: Sequence[str | None]) -> Lookup:
+    proofs, qualities, seconds, n_plots = (value or "0" for value in others)
     return Lookup(
-        time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots), int(v2 or 0)
+        time, SOURCE, challenge[:10], int(eligible), int(proofs), _rounded(seconds), int(n_plots), int(qualities)
     )
 
 
@@ -118,6 +122,24 @@ def _slow(line: LogLine, time: float) -> Observation | None:
 def _failed(line: LogLine, time: float) -> Observation | None:
     match = _FAILED.match(line.text)
     return PlotFailed(time, match[1], match[2].strip().rstrip(".") or "it could not be opened") if match else None
+
+
+def _plot_trouble(line: LogLine, time: float) -> Observation | None:
+    for pattern in _PLOT_TROUBLES:
+        match = pattern.match(line.text)
+        if match is not None:
+            return PlotFailed(time, match[1], match[2].strip().rstrip("."))
+    return None
+
+
+def _file(line: LogLine, time: float) -> Observation | None:
+    match = _FILE.match(line.text) if line.level != "INFO" else None
+    return PlotFailed(time, match[1], "a lookup in it failed") if match else None
+
+
+def _copies(line: LogLine, time: float) -> Observation | None:
+    match = _COPIES.match(line.text)
+    return PlotFailed(time, match[2], f"{match[1]} {match[3]}") if match else None
 
 
 def _refreshed(line: LogLine, time: float) -> Observation | None:
@@ -146,7 +168,7 @@ def _coin_old(line: LogLine, time: float) -> Observation | None:
 
 def _coin_new(line: LogLine, time: float) -> Observation | None:
     match = _COIN_NEW.match(line.text)
-    return CoinReceived(time, match[1], int(match[2])) if match else None
+    return CoinReceived(time, match[1], int(match[2] or match[3])) if match else None
 
 
 def _closed(line: LogLine, time: float) -> Observation | None:
@@ -163,24 +185,29 @@ def _connected(line: LogLine, time: float) -> Observation | None:
 
 
 def _stopping(line: LogLine, time: float) -> Observation | None:
-    is_its_own = line.text.startswith(("Received signal SIGTERM", f"Service {line.service} at port "))
+    match = _STOPPING.match(line.text)
+    is_its_own = match is not None and match[1] in {None, line.service}
     return ServiceStopping(time, line.service) if is_its_own else None
 
 
 _READERS: Final[tuple[tuple[str, Callable[[LogLine, float], Observation | None]], ...]] = (
     ("challenge_hash: ", _lookup_new),
-    (" plots were eligible for farming ", _lookup_old),
-    ("Looking up qualities on ", _slow),
+    (" were eligible for farming ", _lookup_old),
+    ("Looking up ", _slow),
     ("Failed to open file ", _failed),
     ("_plot_refresh_callback: event done", _refreshed),
     ("Finished s", _point),
     ("Farmed unfinished_block ", _block),
-    ("Adding coin: ", _coin_old),
+    ("Adding ", _coin_old),
     ("request coin: ", _coin_new),
     ("Connection closed: ", _closed),
     ("Connected with farmer ", _connected),
-    ("Received signal SIGTERM", _stopping),
+    ("Received signal ", _stopping),
     (" fully stopped", _stopping),
+    ("Have multiple copies of the plot ", _copies),
+    ("File: ", _file),
+    ("lot ", _plot_trouble),
+    ("Exception fetching ", _plot_trouble),
 )
 """Words that only lines of one kind contain, and what reads them."""
 
@@ -195,28 +222,10 @@ def observation_of_line(line: LogLine, time: float) -> Observation | None:
     return None
 
 
-_UNINTERESTING: Final = tuple(
-    (level, re.compile(pattern))
-    for level, pattern in (
-        ("INFO", r"_plot_refresh_callback: event "),
-        ("INFO", r"Surpassed \d+ PoSpace for one SP"),
-        ("INFO", r"(?:Register service|registered for service) "),
-        ("INFO", r"\{'success': True\}"),
-        ("INFO", r"Connection close requested\. Closing websocket"),
-        ("INFO", r"sending term signal to |process \w+ returned "),
-        ("INFO", r"(?:Starting|Stopping|Started|Service) (?:\w+ )?service |Service \w+ at port "),
-        ("INFO", r"(?:Cancelling|Closing|Closed|Waiting for) (?:reconnect|connections|RPC|socket|ChiaServer)"),
-        ("INFO", r"Started \w+ service on network_id|chia-blockchain version: |Service capabilities: "),
-        ("INFO", r"Using plots_refresh_parameter: |Add resolved PeerInfo|Loaded \d+ bytes of cached data"),
-        ("INFO", r"Parsed \d+ cache entries|reset: node_id |peer disconnected |Connection closed: "),
-        ("INFO", r"Connected with \w+ |Added unfinished_block |request coin: |\W*Updated peak to height "),
-        ("INFO", r"\W*(?:Received sub_slot|Added new_signage_point|Not adding unfinished|Block was processed)"),
-        ("DEBUG", r""),
-    )
-)
-"""What Chia says all day and nobody needs, by level: seen in recorded logs of a farmer, harvesters and a daemon."""
+_MAY_TELL: Final = ("request coin: ", "Connected with farmer ", "Received signal ")
+"""Of the beginnings in known_lines.py those with which a line may begin that a reader takes."""
 
 
-def is_known_uninteresting(line: LogLine) -> bool:
-    """Whether a line of which no reader made anything is known, and of no interest."""
-    return any(level == line.level and pattern.match(line.text) for level, pattern in _UNINTERESTING)
+def may_tell(text_begins: str) -> bool:
+    """Whether a line whose text begins so may tell something, although known lines that tell nothing begin so too."""
+    return text_begins.startswith(_MAY_TELL) or any(told.startswith(text_begins) for told in _MAY_TELL)

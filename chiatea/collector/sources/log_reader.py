@@ -1,5 +1,7 @@
 """Follows Chia's log through rotation, truncation and restarts, so that no line is read twice and none is missed."""
 
+import errno
+import io
 import os
 import stat
 from dataclasses import dataclass, replace
@@ -8,7 +10,7 @@ from typing import Any, Final
 
 from chiatea.collector.sources.untrusted import integer, mapping, number, text
 
-__all__ = ["MAX_LINE_BYTES", "LogReader", "LogText", "Position"]
+__all__ = ["MAX_LINE_BYTES", "LogReader", "LogText", "Position", "lines_of", "text_of"]
 
 MAX_LINE_BYTES: Final = 64 * 1024
 _HEAD_BYTES: Final = 96
@@ -55,11 +57,27 @@ class Position:
 
 @dataclass(slots=True)
 class LogText:
-    """Whole lines as read, and how many of them were cut."""
+    """Whole lines as read, in blocks: the end of each block's last line is left out. Good until the read after next."""
 
-    lines: list[str]
+    blocks: list[bytes | memoryview]
     n_bytes: int = 0
-    n_cut: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of all blocks as text."""
+        return [line for block in self.blocks for line in lines_of(block)[0]]
+
+
+def lines_of(block: bytes | memoryview) -> tuple[list[str], int]:
+    """A block's lines as text, and how many of them were cut."""
+    lines = bytes(block).split(b"\n")
+    return [text_of(line) for line in lines], sum(len(line) > MAX_LINE_BYTES for line in lines)
+
+
+def text_of(line: bytes) -> str:
+    """One line as text; cut where it is too long."""
+    # NUL bytes are what a crash of the machine leaves of a file's unwritten end.
+    return line[:MAX_LINE_BYTES].replace(b"\0", b"").rstrip(b"\r").decode("utf-8", "replace")
 
 
 class NotAFileError(OSError):
@@ -75,6 +93,8 @@ class LogReader:
         self.position = position or Position()
         self._descriptor: int | None = None
         self._rest = b""
+        self._room, self._other_room = bytearray(), bytearray()
+        """What is read is read into these in turn: for each large piece new memory would cost as much as reading it."""
 
     def read(self, max_bytes: int) -> LogText:
         """The next whole lines, of about `max_bytes` at most; no bytes when all is read.
@@ -83,18 +103,43 @@ class LogReader:
             FileNotFoundError: there is no log now.
             OSError: it cannot be read.
         """
+        try:
+            try:
+                return self._read(max_bytes)
+            except OSError as error:
+                if error.errno != errno.ESTALE:
+                    raise
+                # On a network mount another file has taken its place: what is open is there no more.
+                self.close()
+                return self._read(max_bytes)
+        except OSError:
+            self.close()
+            raise
+
+    def n_bytes_behind(self) -> int:
+        """What is there and is not read yet: of the file that is open, and of those that were begun after it."""
+        if self._descriptor is None:
+            return 0
+        try:
+            status = os.fstat(self._descriptor)
+            n_bytes = max(0, status.st_size - self.position.offset - len(self._rest))
+            if self._is_rotated():
+                n_bytes += sum(path.stat().st_size for path in (*self._begun_after(status), self.path))
+        except OSError:  # a file that was rotated at this moment: the next look sees it
+            return 0
+        return n_bytes
+
+    def _read(self, max_bytes: int) -> LogText:
         found = LogText([])
         for _ in range(_MAX_ROTATED + 2):
             if self._descriptor is None:
                 self._open_where_it_stopped()
             chunk = self._next_chunk(max_bytes)
-            if chunk:
-                self._split(chunk, found)
-                return found
-            if not self._is_rotated():
-                return found
-            # The last lines may have come between the end that was seen and the rotation.
-            chunk = self._next_chunk(max_bytes)
+            if not chunk:
+                if not self._is_rotated():
+                    return found
+                # The last lines may have come between the end that was seen and the rotation.
+                chunk = self._next_chunk(max_bytes)
             if chunk:
                 self._split(chunk, found)
                 return found
@@ -118,6 +163,8 @@ class LogReader:
         same.sort(key=lambda path: _inode(path) != position.inode)
         if same:
             self._open(same[0], position)
+        elif _is_shortened(self.path, position):
+            self._open_at_end()
         else:
             self._open_next(self._newer_than(position.modified_time))
 
@@ -134,20 +181,47 @@ class LogReader:
         self._descriptor = descriptor
         self.position = replace(position, inode=os.fstat(descriptor).st_ino)
 
+    def _open_at_end(self) -> None:
+        """The log lost its end, as after a crash of the machine: what it has left is read already."""
+        self._open(self.path, self.position)
+        assert self._descriptor is not None
+        size = os.fstat(self._descriptor).st_size
+        is_in_line = _read_at(self._descriptor, max(0, size - 1), 1) != b"\n"
+        self.position = replace(self.position, offset=size, is_in_cut_line=is_in_line)
+
     def _open_next(self, newer: list[Path]) -> None:
         self._open(newer[0] if newer else self.path, Position())
 
-    def _next_chunk(self, max_bytes: int) -> bytes:
+    def _next_chunk(self, max_bytes: int) -> memoryview:
+        """The rest of the last time, and what came after it; nothing where nothing came."""
         assert self._descriptor is not None
         position = self.position
-        at = position.offset + len(self._rest)
-        is_emptied = os.fstat(self._descriptor).st_size < at
-        if is_emptied or _read_at(self._descriptor, 0, len(position.head)) != position.head:
-            # Emptied in place; perhaps after it was copied away: then the copy has what was not read yet.
-            copies = [path for path in self._rotated() if position.head and _continues(path, position)]
-            self._open(copies[0] if copies else self.path, position if copies else Position())
-            at = self.position.offset
-        return _read_at(self._descriptor, at, max_bytes)
+        size = os.fstat(self._descriptor).st_size
+        if (
+            size < position.offset + len(self._rest)
+            or _read_at(self._descriptor, 0, len(position.head)) != position.head
+        ):
+            self._open_instead(position)
+            size = os.fstat(self._descriptor).st_size
+        n_bytes = len(self._rest) + min(max_bytes, size - self.position.offset - len(self._rest))
+        if n_bytes <= len(self._rest):
+            return memoryview(b"")
+        self._room, self._other_room = self._other_room, self._room
+        if len(self._room) < n_bytes or len(self._room) > 4 * n_bytes + 2 * MAX_LINE_BYTES:
+            self._room = bytearray(n_bytes + MAX_LINE_BYTES)
+        data = memoryview(self._room)[:n_bytes]
+        os.lseek(self._descriptor, self.position.offset, os.SEEK_SET)
+        with io.FileIO(self._descriptor, closefd=False) as file:
+            n_read = file.readinto(data) or 0
+        return data[: n_read if n_read > len(self._rest) else 0]
+
+    def _open_instead(self, position: Position) -> None:
+        """The file was emptied in place; perhaps after it was copied away: then the copy has what was not read yet."""
+        if _is_shortened(self.path, position):
+            self._open_at_end()
+            return
+        copies = [path for path in self._rotated() if position.head and _continues(path, position)]
+        self._open(copies[0] if copies else self.path, position if copies else Position())
 
     def _is_rotated(self) -> bool:
         assert self._descriptor is not None
@@ -160,15 +234,17 @@ class LogReader:
         """Goes from a file that nothing is added to any more to the one that was begun after it."""
         assert self._descriptor is not None
         if self._rest:
-            self._take_lines(self._rest, found)
-        status = os.fstat(self._descriptor)
+            found.blocks.append(self._rest)
+            self._rest = b""
+        self._open_next(self._begun_after(os.fstat(self._descriptor)))
+
+    def _begun_after(self, status: os.stat_result) -> list[Path]:
+        """Rotated files that are newer than one, oldest first."""
         rotated = self._rotated()
         inodes = [_inode(path) for path in rotated]
         if status.st_ino in inodes:
-            newer = rotated[: inodes.index(status.st_ino)][::-1]
-        else:
-            newer = self._newer_than(status.st_mtime)
-        self._open_next(newer)
+            return rotated[: inodes.index(status.st_ino)][::-1]
+        return self._newer_than(status.st_mtime)
 
     def _rotated(self) -> list[Path]:
         """debug.log.1, debug.log.2, ...: the newest first."""
@@ -179,33 +255,23 @@ class LogReader:
         """Rotated files that were written to since, oldest first."""
         return [path for path in self._rotated() if path.stat().st_mtime > modified_time][::-1]
 
-    def _split(self, chunk: bytes, found: LogText) -> None:
-        data = self._rest + chunk
-        found.n_bytes += len(chunk)
-        consumed = 0
+    def _split(self, data: memoryview, found: LogText) -> None:
+        found.n_bytes += len(data) - len(self._rest)
+        room, n_bytes, consumed = self._room, len(data), 0
         is_in_cut_line = self.position.is_in_cut_line
         if is_in_cut_line:
-            end = data.find(b"\n")
-            consumed = len(data) if end < 0 else end + 1
+            end = room.find(b"\n", 0, n_bytes)
+            consumed = n_bytes if end < 0 else end + 1
             is_in_cut_line = end < 0
-        end = data.rfind(b"\n", consumed)
+        end = room.rfind(b"\n", consumed, n_bytes)
         if end >= 0:
-            self._take_lines(data[consumed:end], found)
+            found.blocks.append(data[consumed:end])
             consumed = end + 1
-        if len(data) - consumed > MAX_LINE_BYTES:
-            self._take_lines(data[consumed:], found)
-            consumed, is_in_cut_line = len(data), True
-        self._rest = data[consumed:]
+        if n_bytes - consumed > MAX_LINE_BYTES:
+            found.blocks.append(data[consumed:])
+            consumed, is_in_cut_line = n_bytes, True
+        self._rest = bytes(data[consumed:])
         self._move_to(self.position.offset + consumed, is_in_cut_line=is_in_cut_line)
-
-    def _take_lines(self, data: bytes, found: LogText) -> None:
-        for raw in data.split(b"\n"):
-            line = raw
-            if len(line) > MAX_LINE_BYTES:
-                line = line[:MAX_LINE_BYTES]
-                found.n_cut += 1
-            # NUL bytes are what a crash of the machine leaves of a file's unwritten end.
-            found.lines.append(line.replace(b"\0", b"").rstrip(b"\r").decode("utf-8", "replace"))
 
     def _move_to(self, offset: int, *, is_in_cut_line: bool) -> None:
         assert self._descriptor is not None
@@ -238,5 +304,19 @@ def _continues(path: Path, position: Position) -> bool:
             return status.st_ino == position.inode
         with path.open("rb") as file:
             return file.read(len(position.head)) == position.head
+    except OSError:
+        return False
+
+
+def _is_shortened(path: Path, position: Position) -> bool:
+    """Whether a file begins as the one that a position is of, and has less than was read of it."""
+    if len(position.head) < _HEAD_BYTES:
+        return False
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode) or not _HEAD_BYTES <= status.st_size < position.offset:
+            return False
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES) == position.head
     except OSError:
         return False

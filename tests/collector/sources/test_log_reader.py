@@ -1,3 +1,4 @@
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -7,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chiatea.collector.sources.chia_log import ChiaLog
-from chiatea.collector.sources.log_reader import MAX_LINE_BYTES, LogReader, Position
+from chiatea.collector.sources.log_reader import MAX_LINE_BYTES, LogReader, Position, lines_of
 
 
 def everything(reader: LogReader, max_bytes: int = 1 << 20) -> list[str]:
     lines: list[str] = []
-    while (text := reader.read(max_bytes)).n_bytes or text.lines:
+    while (text := reader.read(max_bytes)).n_bytes or text.blocks:
         lines += text.lines
     return lines
 
@@ -142,10 +143,123 @@ def test_a_very_long_line_is_cut_and_the_next_one_is_whole(log: Path) -> None:
         reader = LogReader(log)
         n_cut, lines = 0, []
         while (text := reader.read(max_bytes)).n_bytes:
-            lines += text.lines
-            n_cut += text.n_cut
+            for block in text.blocks:
+                whole, n_cut_of_block = lines_of(block)
+                lines += whole
+                n_cut += n_cut_of_block
             assert len(reader._rest) <= MAX_LINE_BYTES
         assert ([len(line) for line in lines], n_cut) == ([MAX_LINE_BYTES, 5], 1)
+
+
+def test_a_line_of_a_hundred_megabytes_costs_no_memory(log: Path) -> None:
+    with log.open("wb") as file:
+        file.write(b"one\n")
+        file.seek(100_000_000)
+        file.write(b"\ntwo\n")
+    reader = LogReader(log)
+    n_kept, lines = 0, []
+    while (text := reader.read(1 << 20)).n_bytes:
+        n_kept = max(n_kept, sum(map(len, text.blocks)) + len(reader._rest))
+        for block in text.blocks:
+            lines += [line for line in bytes(block).split(b"\n") if len(line) < 10]
+    assert lines == [b"one", b"two"]
+    assert n_kept <= (1 << 20) + 2 * MAX_LINE_BYTES
+
+
+def test_a_log_that_lost_its_end_is_gone_on_with_and_not_read_again(log: Path) -> None:
+    first = "a first line that is long enough to know the file by again, as every log's is: " + "x" * 40 + "\n"
+    append(log, first + "two\nthree\n")
+    reader = LogReader(log)
+    assert len(everything(reader)) == 3
+    log.write_text(first + "tw")
+    assert everything(reader) == []
+    append(log, "o again\nfour\n")
+    assert everything(reader) == ["four"]
+    position = reader.position
+    reader.close()
+    log.write_text(first)
+    again = LogReader(log, position)
+    assert everything(again) == []
+    append(log, "five\n")
+    assert everything(again) == ["five"]
+
+
+def test_a_smaller_file_with_the_same_beginning_in_its_place_is_not_read_again(log: Path) -> None:
+    first = "a first line that is long enough to know the file by again, as every log's is: " + "x" * 40 + "\n"
+    append(log, first + "two\nthree\n")
+    position = Position()
+    reader = LogReader(log, position)
+    everything(reader)
+    position = reader.position
+    reader.close()
+    smaller = log.with_name("smaller")
+    append(smaller, first + "two\n")
+    smaller.replace(log)
+    assert everything(LogReader(log, position)) == []
+
+
+def test_another_file_with_the_old_one_s_inode_is_read_from_its_start(log: Path) -> None:
+    append(log, "one\n")
+    reader = LogReader(log)
+    everything(reader)
+    position = reader.position
+    reader.close()
+    log.write_text("two, in the same inode\n")
+    assert log.stat().st_ino == position.inode
+    assert everything(LogReader(log, position)) == ["two, in the same inode"]
+
+
+def test_a_stale_handle_of_a_network_mount_is_opened_anew_and_nothing_is_lost(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append(log, "one\ntwo without its e")
+    reader = LogReader(log)
+    assert everything(reader) == ["one"]
+    fstat, failures = os.fstat, [OSError(errno.ESTALE, "Stale file handle")]
+
+    def is_stale_once(descriptor: int) -> os.stat_result:
+        if failures:
+            raise failures.pop()
+        return fstat(descriptor)
+
+    append(log, "nd\nthree\n")
+    replacement = log.with_name("replacement")
+    replacement.write_bytes(log.read_bytes())
+    replacement.replace(log)
+    monkeypatch.setattr(os, "fstat", is_stale_once)
+    assert everything(reader) == ["two without its end", "three"]
+    assert not failures
+
+
+def test_after_an_error_of_the_disk_the_log_is_opened_anew(log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    append(log, "one\n")
+    reader = LogReader(log)
+    assert everything(reader) == ["one"]
+    append(log, "two\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "read", _broken)
+        with pytest.raises(OSError, match="Input/output error"):
+            reader.read(100)
+    assert everything(reader) == ["two"]
+
+
+def _broken(descriptor: int, n_bytes: int) -> bytes:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_what_is_not_read_yet_is_counted_through_rotations(log: Path) -> None:
+    append(log, "one\n")
+    reader = LogReader(log)
+    everything(reader)
+    assert reader.n_bytes_behind() == 0
+    append(log, "two\n")
+    rotate(log)
+    append(log, "three\n")
+    rotate(log)
+    append(log, "four\n")
+    assert reader.n_bytes_behind() == len("two\nthree\nfour\n")
+    everything(reader)
+    assert reader.n_bytes_behind() == 0
 
 
 def test_nul_bytes_and_broken_utf8_are_read_around(log: Path) -> None:
