@@ -18,9 +18,9 @@ from chiatea.collector.sources.hardware import (
     look_at_system,
 )
 from chiatea.collector.sources.processes import Processes
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.protobuf.chia_pb2 import Process
 from chiatea.protobuf.hardware_pb2 import Sensor, System
+from chiatea.question import Question, UnansweredError
 
 __all__ = ["HardwareWatch", "Pace"]
 

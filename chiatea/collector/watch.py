@@ -18,7 +18,6 @@ from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.rpc import RpcClient
 from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, HarvesterRounds, WalletRounds
 from chiatea.collector.sources.untrusted import mapping
@@ -26,6 +25,7 @@ from chiatea.collector.watchdog import Watchdog
 from chiatea.config import Config
 from chiatea.protobuf.chia_pb2 import Source
 from chiatea.protobuf.descriptors import EntryId
+from chiatea.question import Question, UnansweredError
 from chiatea.state.machine_state import Entry, MachineState
 
 __all__ = ["FACTS", "Watch"]

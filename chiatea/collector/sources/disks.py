@@ -13,10 +13,10 @@ from typing import Final
 import psutil
 
 from chiatea.collector.sources.mounts import Mount, disks_among, lost_mounts
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.rates import Rates, three_digits
 from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.question import Question, UnansweredError
 
 __all__ = ["Disks", "Space", "read_mounts", "space_of"]
 

@@ -12,10 +12,10 @@ from chiatea.collector.sources.disks import Disks, Space, space_of
 from chiatea.collector.sources.hardware import CpuWatch, busy_percent, look_at_ram, look_at_system
 from chiatea.collector.sources.mounts import Mount, disks_among, lost_mounts
 from chiatea.collector.sources.processes import Processes, kind_of
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.rates import Rates
 from chiatea.protobuf.chia_pb2 import Process
 from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.question import Question, UnansweredError
 
 SPACE = Space(is_folder=True, total_bytes=100, used_bytes=60, free_bytes=30, total_inodes=10, free_inodes=5)
 
