@@ -3,11 +3,12 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import Final
+
+from chiatea.copier.job_events import FailureKind
 
 __all__ = [
     "RETRIED_ELSEWHERE",
-    "FailureKind",
     "Job",
     "JobState",
     "RetryPolicy",
@@ -15,14 +16,12 @@ __all__ = [
     "cancelled",
     "failed",
     "finished",
+    "going_on_later",
     "progressed",
     "refused",
     "waiting_again",
 ]
 
-FailureKind: TypeAlias = Literal[
-    "source", "source_changed", "target_lost", "no_space", "name_taken", "header", "internal"
-]
 RETRIED_ELSEWHERE: Final = frozenset({"target_lost", "no_space"})
 """The target's fault: the plot goes to another one at once."""
 _HOPELESS: Final = frozenset({"name_taken", "header"})
@@ -62,6 +61,7 @@ class Job:
     total_bytes: int
     source_disk: str
     created_time: float
+    modified_ns: int = 0
     state: JobState = JobState.QUEUED
     must_recover: bool = False
     target_folder: Path | None = None
@@ -176,15 +176,24 @@ def refused(job: Job, error: str, *, now: float) -> Job:
     return replace(job, state=JobState.FAILED, bytes_per_second=0.0, last_error=error, finished_time=now)
 
 
-def failed(job: Job, kind: FailureKind, error: str, *, now: float, policy: RetryPolicy) -> Job:
-    """Its worker could not do it: another target at once, another time, or never."""
+def failed(job: Job, kind: FailureKind, error: str, *, now: float, policy: RetryPolicy, is_kept: bool = False) -> Job:
+    """Its worker could not do it: another target at once, another time, or never.
+
+    `is_kept`: a journal knows how far it came; another time it goes on there.
+    """
     if kind in RETRIED_ELSEWHERE:
         # It was not the plot's fault: it does not count as one of its attempts.
         return replace(waiting_again(job), n_attempts=max(0, job.n_attempts - 1), last_error=error)
     if kind in _HOPELESS or job.n_attempts > policy.retries:
         return refused(job, error, now=now)
     later = now + policy.pause_seconds(job.n_attempts)
-    return replace(waiting_again(job), last_error=error, next_attempt_time=later)
+    again = going_on_later(job) if is_kept else waiting_again(job)
+    return replace(again, last_error=error, next_attempt_time=later)
+
+
+def going_on_later(job: Job) -> Job:
+    """Back in the queue, for the target where a journal knows how far it came."""
+    return replace(job, state=JobState.QUEUED, must_recover=True, bytes_per_second=0.0, started_time=None)
 
 
 def waiting_again(job: Job) -> Job:

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chiatea.copier.job_events import FailureKind
 from chiatea.copier.jobs import (
     RETRIED_ELSEWHERE,
-    FailureKind,
     Job,
     JobState,
     RetryPolicy,
