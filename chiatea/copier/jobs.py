@@ -85,6 +85,11 @@ class Job:
         return self.folder / self.name
 
     @property
+    def is_set_aside(self) -> bool:
+        """What an earlier attempt left at a target that was lost, to be settled there: its plot goes elsewhere."""
+        return "~" in self.id
+
+    @property
     def is_under_way(self) -> bool:
         """A worker has it."""
         return self.state in _UNDER_WAY
@@ -181,6 +186,8 @@ def failed(job: Job, kind: FailureKind, error: str, *, now: float, policy: Retry
 
     `is_kept`: a journal knows how far it came; another time it goes on there.
     """
+    if kind in RETRIED_ELSEWHERE and job.is_set_aside:
+        return replace(going_on_later(job), n_attempts=max(0, job.n_attempts - 1), last_error=error)
     if kind in RETRIED_ELSEWHERE:
         # It was not the plot's fault: it does not count as one of its attempts.
         return replace(waiting_again(job), n_attempts=max(0, job.n_attempts - 1), last_error=error)

@@ -8,7 +8,7 @@ from pathlib import Path
 from chiatea.copier.jobs import Job, JobState
 from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place
 
-__all__ = ["Start", "what_to_start"]
+__all__ = ["Start", "order_of", "what_to_start"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class _Round:
 
     def _start_going_on(self, jobs: list[Job]) -> None:
         by_folder = {target.folder: target for target in self._targets}
-        for job in sorted(jobs, key=_order):
+        for job in sorted(jobs, key=order_of):
             target = by_folder.get(job.target_folder) if job.target_folder is not None else None
             # Its space is taken already: a full or drained target is no hindrance.
             may_take = target is not None and target.state in {
@@ -85,7 +85,7 @@ class _Round:
 
     def _start_new(self, jobs: list[Job]) -> None:
         queues: dict[str, deque[Job]] = {}
-        for job in sorted(jobs, key=_order):
+        for job in sorted(jobs, key=order_of):
             queues.setdefault(job.source_disk, deque()).append(job)
         # While the round lasts there is less and less room: what did not fit will not.
         too_large: float = float("inf")
@@ -95,7 +95,7 @@ class _Round:
             ]
             if not open_queues:
                 return
-            queue = min(open_queues, key=lambda q: (-q[0].priority, self._reads(q[0].source_disk), _order(q[0])))
+            queue = min(open_queues, key=lambda q: (-q[0].priority, self._reads(q[0].source_disk), order_of(q[0])))
             job = queue.popleft()
             if job.total_bytes >= too_large:
                 continue
@@ -116,5 +116,6 @@ class _Round:
         self._names.add((target.folder, job.name))
 
 
-def _order(job: Job) -> tuple[int, float, str]:
-    return (-job.priority, job.created_time, job.id)
+def order_of(job: Job) -> tuple[int, float, int, str]:
+    """Jobs that come first in the queue have the smaller one."""
+    return (-job.priority, job.created_time, job.modified_ns, job.id)

@@ -16,6 +16,8 @@ from chiatea.copier.writers import writers_of
 __all__ = ["FoundPlot", "SourceFolder", "SourceLook", "job_id_of"]
 
 _ASK_WRITERS_AGAIN_SECONDS: Final = 5.0
+_EXAMINE_SECONDS: Final = 10.0
+"""How long one look reads headers: of a folder with a hundred thousand plots they take many minutes."""
 _Identity: TypeAlias = tuple[int, int, int]
 """Size, time of the last change in ns, inode."""
 
@@ -36,18 +38,22 @@ class SourceLook:
     """One look at a source folder.
 
     Attributes:
+        identity: device and inode of the folder itself: another one after a disk was mounted there.
         disk: the disk that it lies on.
         plots: the finished ones, by name.
         unfinished: by name, why they are left alone for now.
         passed_over: by name, what is named like a plot and is no file, and why that is not moved.
         wait_seconds: when the first unfinished one may be finished; None where there is none.
+        is_partial: there was no time to look into all of them.
     """
 
+    identity: tuple[int, int]
     disk: str
     plots: tuple[FoundPlot, ...]
     unfinished: Mapping[str, str]
     passed_over: Mapping[str, str]
     wait_seconds: float | None
+    is_partial: bool = False
 
 
 @dataclass(slots=True)
@@ -98,7 +104,7 @@ class SourceFolder:
         Raises:
             OSError: the folder is not there or cannot be read.
         """
-        device = self.folder.stat().st_dev
+        status = self.folder.stat()
         files, passed_over = self._listed()
         waits: list[float] = []
         unfinished: dict[str, str] = {}
@@ -117,12 +123,28 @@ class SourceFolder:
         for path, process in self._writers([self.folder / name for name in settled]).items():
             unfinished[path.name] = f"process {process} has it open to write"
             waits.append(max(_ASK_WRITERS_AGAIN_SECONDS, self._settle_seconds))
+        until = self._steady_clock() + _EXAMINE_SECONDS
+        is_partial = False
         for name in settled:
-            if name not in unfinished:
-                self._seen[name].plot = self._examined(name, self._seen[name].identity)
+            if name in unfinished:
+                continue
+            if is_partial:
+                unfinished[name] = "is yet to be looked into"
+                continue
+            self._seen[name].plot = self._examined(name, self._seen[name].identity)
+            is_partial = self._steady_clock() > until
         self._seen = {name: self._seen[name] for name in files}
         plots = tuple(seen.plot for _, seen in sorted(self._seen.items()) if seen.plot is not None)
-        return SourceLook(disk_of(device), plots, unfinished, passed_over, min(waits, default=None))
+        folder_identity = (status.st_dev, status.st_ino)
+        return SourceLook(
+            folder_identity,
+            disk_of(status.st_dev),
+            plots,
+            unfinished,
+            passed_over,
+            min(waits, default=None),
+            is_partial,
+        )
 
     def _listed(self) -> tuple[dict[str, _Identity], dict[str, str]]:
         files: dict[str, _Identity] = {}

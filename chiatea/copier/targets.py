@@ -102,6 +102,8 @@ class TargetFolder:
         self._seen = Target(folder, TargetState.UNKNOWN, reason="was not looked at yet")
         self._outdated_time = -1.0
         self._held_back: Target | None = None
+        self.is_being_looked_at = False
+        """What was known of it is true no more, and the next look is not over."""
 
     async def look(self) -> None:
         """Asks it, for a limited time, until the answer is newer than all that was done to it."""
@@ -109,15 +111,18 @@ class TargetFolder:
             try:
                 seen = await self._question.answer(LOOK_SECONDS)
             except UnansweredError:
+                self.is_being_looked_at = False
                 self._seen = Target(self.folder, TargetState.UNKNOWN, reason="does not answer")
                 return
             if seen.looked_time >= self._outdated_time:
+                self.is_being_looked_at = False
                 self._seen = seen
                 return
 
     def outdate(self) -> None:
         """A copy to it ended: what is known of its room is true no more."""
         self._outdated_time = self._clock()
+        self.is_being_looked_at = True
         if self._seen.state is not TargetState.UNKNOWN:
             self._seen = replace(self._seen, state=TargetState.UNKNOWN, reason="is being looked at")
 

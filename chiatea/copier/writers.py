@@ -32,9 +32,9 @@ def writers_of(filepaths: Iterable[Path], processes: Path = _PROCESSES) -> dict[
                 with contextlib.suppress(OSError):
                     # The link's text first: to ask the file itself may wait for a dead network mount.
                     if descriptor.readlink().name in names:
-                        path = _written_by(descriptor, by_identity)
-                        if path is not None:
-                            found[path] = int(process.name)
+                        written = _written_by(descriptor, by_identity)
+                        if written is not None:
+                            found[written] = int(process.name)
     return found
 
 
