@@ -174,10 +174,12 @@ class Copying:
                 settle_seconds=settings.settle_seconds,
             )
 
-        self._running.begin(spec_of, job.id, "recover" if job.is_set_aside else "copy")
+        self._running.begin(spec_of, job.id, settles=job.is_set_aside)
 
     def _on_event(self, job_id: str, event: JobEvent) -> None:
         job, now = self.list.jobs[job_id], self._clock()
+        if not isinstance(event, Progress):
+            self._outdate(job)
         match event:
             case Progress():
                 copied, verified = event.copied_bytes, event.verified_bytes
@@ -211,14 +213,16 @@ class Copying:
             if self._running.is_ending:
                 self.list.change(going_on_later(job) if is_kept else waiting_again(job))
             else:
-                self._failed(job, Failed(job_id, "internal", "its worker process ended without a word", is_kept))
-        # What is known of the room there is true no more, also of other folders on that file system.
-        device = job.target_device if job is not None else 0
+                self._failed(job, Failed(job_id, "internal", "its worker ended without a word", is_kept))
+            self._outdate(job)
+        self._news.set()
+
+    def _outdate(self, job: Job) -> None:
+        """What is known of the room at its target is true no more, nor of other folders on that file system."""
         for target in self.targets:
-            if device in {0, target.now().device}:
+            if target.folder == job.target_folder or target.now().device == job.target_device:
                 target.outdate()
                 self._wanted[target.folder].set()
-        self._news.set()
 
     async def _follow_target(self, target: TargetFolder) -> None:
         wanted = self._wanted[target.folder]

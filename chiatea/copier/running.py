@@ -1,41 +1,39 @@
 """Jobs that are under way: a worker for each, its words handed on, and all of them ended together."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Final, Protocol
 
 from chiatea.copier.job_events import Failed, JobEvent, Progress
 from chiatea.copier.job_spec import JobSpec
-from chiatea.copier.transfer import Order
 
 __all__ = ["Running", "Worker"]
 
 _log = logging.getLogger(__name__)
 
 _END_SECONDS: Final = 8.0
-"""How long workers may take to leave their jobs off: a disk may have to write what it was given."""
+"""How long a worker may take to make durable what it has."""
 
 
 class Worker(Protocol):
-    """One process that moves one plot."""
+    """One process that moves plots: `worker_process` has the real one."""
 
-    def run(self, spec: JobSpec, order: Order) -> AsyncIterator[JobEvent]:
-        """Moves it; the last word is Done, Cancelled or Failed, unless it was left off or killed."""
-        ...
+    async def copy(self, spec: JobSpec) -> None:
+        """Moves a plot, from where a journal says that it is."""
 
-    def limit(self, max_bytes_per_second: int) -> None:
+    async def recover(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
+        """Settles what an earlier worker left."""
+
+    async def limit(self, max_bytes_per_second: int) -> None:
         """Another rate from now on; 0 is none."""
-        ...
 
-    def leave_off(self) -> None:
-        """It is to end soon; the journal knows how far it came."""
-        ...
+    def events(self) -> AsyncIterator[JobEvent]:
+        """What it tells, until it ends."""
 
-    def kill(self) -> None:
-        """It is to end now. One that hangs in the kernel is left behind."""
-        ...
+    async def close(self, limit_seconds: float) -> bool:
+        """Lets it end; False where it hangs, and is left behind."""
 
 
 class Running:
@@ -68,51 +66,65 @@ class Running:
         return len(self._tasks)
 
     @property
-    def share(self) -> int:
+    def _share(self) -> int:
         """What one job may move in a second."""
         return max(1, self._max_bytes_per_second // max(1, len(self._tasks))) if self._max_bytes_per_second else 0
 
-    def begin(self, spec_of: Callable[[int], JobSpec], job_id: str, order: Order) -> None:
-        """Starts a job; `spec_of` makes its spec from the rate that is its share."""
-        task = asyncio.create_task(self._run(spec_of, job_id, order), name=f"copy {job_id}")
-        self._tasks[job_id] = task
-        self._share_out()
+    def begin(self, spec_of: Callable[[int], JobSpec], job_id: str, *, settles: bool) -> None:
+        """Starts a job.
 
-    async def _run(self, spec_of: Callable[[int], JobSpec], job_id: str, order: Order) -> None:
-        has_ended = False
+        Args:
+            spec_of: makes its spec from the rate that is its share.
+            job_id: the same as in the spec.
+            settles: only settle what an earlier worker left.
+        """
+        self._tasks[job_id] = asyncio.create_task(self._run(spec_of, job_id, settles=settles), name=f"copy {job_id}")
+
+    async def _run(self, spec_of: Callable[[int], JobSpec], job_id: str, *, settles: bool) -> None:
+        has_told = False
         try:
             worker = self._workers[job_id] = await self._start_worker()
-            async for event in worker.run(spec_of(self.share), order):
-                has_ended = has_ended or not isinstance(event, Progress)
+            spec = spec_of(self._share)
+            if settles:
+                await worker.recover(job_id, spec.journal_folder, spec.target_device)
+            else:
+                await worker.copy(spec)
+            await self._share_out()
+            async for event in worker.events():
                 self._on_event(job_id, event)
+                if not isinstance(event, Progress):
+                    has_told = True
+                    if not await self._close(job_id, worker):
+                        break
         except OSError as error:
-            _log.error("no worker could be started: %s", error)
-            self._on_event(job_id, Failed(job_id, "internal", f"no worker could be started: {error}", is_kept=True))
-            has_ended = True
+            has_told = True
+            self._on_event(job_id, Failed(job_id, "internal", f"no worker could be started: {error}", is_kept=False))
         finally:
             self._workers.pop(job_id, None)
             self._tasks.pop(job_id, None)
-            self._share_out()
-            self._on_end(job_id, has_ended)
+            self._on_end(job_id, has_told)
+        await self._share_out()
 
-    def _share_out(self) -> None:
+    async def _share_out(self) -> None:
         if self._max_bytes_per_second:
-            for worker in self._workers.values():
-                worker.limit(self.share)
+            for worker in list(self._workers.values()):
+                await worker.limit(self._share)
+
+    @staticmethod
+    async def _close(job_id: str, worker: Worker) -> bool:
+        has_ended = await worker.close(_END_SECONDS)
+        if not has_ended:
+            _log.error("job %s: its worker hangs in the system, on a lost disk perhaps, and is left behind", job_id)
+        return has_ended
 
     async def end(self) -> None:
         """Lets all leave off; what does not is killed, and what cannot be killed is left behind."""
         self.is_ending = True
-        for worker in self._workers.values():
-            worker.leave_off()
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=_END_SECONDS)
-        for job_id, worker in self._workers.items():
-            _log.warning("job %s: its worker did not end in %g s and is killed", job_id, _END_SECONDS)
-            worker.kill()
         tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await asyncio.gather(*(self._close(job_id, worker) for job_id, worker in list(self._workers.items())))
+        if tasks:
+            # Those that a worker still starts in, or that read from one that hangs.
+            _, late = await asyncio.wait(tasks, timeout=1.0)
+            for task in late:
+                task.cancel()
+            await asyncio.wait(tasks)

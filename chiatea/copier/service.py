@@ -18,7 +18,7 @@ from chiatea.copier.settings import Settings, settings_of
 from chiatea.copier.source_watch import SourceWatch
 from chiatea.copier.sources import SourceFolder, SourceLook
 from chiatea.copier.targets import LOOK_SECONDS, TargetFolder, look_at_target
-from chiatea.copier.worker_process import start_worker
+from chiatea.copier.worker_process import WorkerProcess
 from chiatea.errors import ConfigurationError
 from chiatea.question import Question, UnansweredError
 
@@ -66,7 +66,7 @@ async def copy(
     stop: asyncio.Event,
     once: bool = False,
     tell: Callable[[Job], None] = lambda _: None,
-    worker: Callable[[], Awaitable[Worker]] = start_worker,
+    worker: Callable[[], Awaitable[Worker]] = WorkerProcess.start,
 ) -> Outcome:
     """Moves plots until `stop` is set or, `once`, until nothing more can be moved now.
 
@@ -101,7 +101,7 @@ async def plan(config: Config) -> tuple[Outcome, Forecast]:
         ConfigurationError: nothing is configured.
     """
     _check(config)
-    copying = _copying(config, None, once=True, tell=lambda _: None, worker=start_worker)
+    copying = _copying(config, None, once=True, tell=lambda _: None, worker=WorkerProcess.start)
     await copying.look_at_all()
     targets = [target.now() for target in copying.targets]
     moves = forecast(copying.list.jobs.values(), targets, copying.settings.limits, time.time())
