@@ -11,7 +11,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -106,13 +106,15 @@ class Journal:
             except FileNotFoundError:
                 return None
         try:
-            return _decoded(data)
+            entry = _decoded(data)
         except ValueError as error:
             raise MoveFailedError(
                 "internal",
                 f"{shown(path)}: the journal's entry is damaged: {error}",
                 "see that the plot is whole at its source, then remove this file and the plot's .copying file",
             ) from None
+        # The file's name counts: an entry that was set aside still says the name it had.
+        return replace(entry, spec=replace(entry.spec, job_id=job_id))
 
     def job_ids(self) -> list[str]:
         """The jobs that have an entry, by name."""

@@ -70,7 +70,7 @@ class System:
         """A folder, to name files in it and to make its entries durable."""
         return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
-    def open_source(self, folder: int, name: str) -> int:
+    def open_to_read(self, folder: int, name: str) -> int:
         """A file to read; no symbolic link is followed, and nothing that waits is waited for."""
         return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
 
@@ -131,10 +131,6 @@ class System:
         if number:
             _raise(number)
         return True
-
-    def truncate(self, descriptor: int, n_bytes: int) -> None:
-        """Cuts a file, or makes it longer by zeros that take no space."""
-        os.ftruncate(descriptor, n_bytes)
 
     def holds_data(self, descriptor: int) -> bool:
         """Whether anything was ever written to a file: space that is merely reserved is no data."""
@@ -211,7 +207,8 @@ class System:
     def take_over_times_and_mode(self, descriptor: int, like: os.stat_result) -> None:
         """Gives a copy the age and the permissions of its source, where the file system knows of such."""
         self._set_where_known(os.utime, descriptor, ns=(like.st_atime_ns, like.st_mtime_ns))
-        self._set_where_known(os.fchmod, descriptor, stat.S_IMODE(like.st_mode))
+        # Its owner must be able to open it again, to go on after a crash.
+        self._set_where_known(os.fchmod, descriptor, stat.S_IMODE(like.st_mode) | stat.S_IRUSR | stat.S_IWUSR)
 
     @staticmethod
     def _set_where_known(call: Callable[..., None], *arguments: Any, **named: Any) -> None:
