@@ -1,11 +1,14 @@
 """Jobs and targets under the names of the protocol: what is reported, stored and printed. Pure."""
 
-from chiatea.copier.job_spec import Verification
-from chiatea.copier.jobs import Job
-from chiatea.copier.placement import Limits, Load, Target, TargetState, room_bytes
-from chiatea.protobuf.copy_pb2 import CopyJob, CopyTarget
+from collections.abc import Iterable
 
-__all__ = ["copy_job", "copy_target", "path_text", "remaining_seconds"]
+from chiatea import __version__
+from chiatea.copier.job_spec import Verification
+from chiatea.copier.jobs import Job, JobState
+from chiatea.copier.placement import Limits, Load, Target, TargetState, room_bytes
+from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget
+
+__all__ = ["copier_sums", "copy_job", "copy_target", "path_text", "remaining_seconds"]
 
 
 def path_text(path: object) -> str:
@@ -76,3 +79,14 @@ def copy_target(target: Target, load: Load, limits: Limits) -> CopyTarget:
     if target.retry_time is not None:
         entry.retry_time = target.retry_time
     return entry
+
+
+def copier_sums(jobs: Iterable[Job], *, n_done: int, bytes_done: int) -> Copier:
+    """What all jobs come to."""
+    sums = Copier(version=__version__, n_done=n_done, bytes_done=bytes_done)
+    for job in jobs:
+        sums.n_queued += job.state is JobState.QUEUED
+        sums.n_active += job.is_under_way
+        sums.n_failed += job.state is JobState.FAILED
+        sums.bytes_per_second += job.bytes_per_second
+    return sums

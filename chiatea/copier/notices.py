@@ -81,7 +81,7 @@ class Notices:
         speed = f"{format_bytes(job.total_bytes / done.seconds)}/s" if done.seconds > 0 else "at once"
         doubt = "" if done.read_from_device or done.verification == "none" else ", verified from memory"
         _log.info(
-            "moved %s to %s: %s in %s, %s, verification %s%s, xxh3_128 %s",
+            "moved %s to %s: %s in %s, %s, verification %s%s, hash %s",
             shown(job.source), shown(done.target), format_bytes(job.total_bytes), short_duration(done.seconds), speed,
             done.verification, doubt, done.hash,
         )  # fmt: skip

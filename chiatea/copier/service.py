@@ -38,6 +38,7 @@ class Outcome:
         bytes_done: their size.
         left_alone: files that look like plots and are none, or are not finished, and why.
         unknown_temporary_files: `.copying` files that no journal knows.
+        problems: folders that cannot be used now, and why.
     """
 
     settings: Settings
@@ -48,6 +49,7 @@ class Outcome:
     bytes_done: int
     left_alone: dict[Path, str]
     unknown_temporary_files: tuple[Path, ...]
+    problems: dict[Path, str]
 
     @property
     def n_failed(self) -> int:
@@ -209,13 +211,17 @@ def _give_up_what_waits(copying: Copying) -> None:
 
 def _outcome(copying: Copying) -> Outcome:
     jobs: Sequence[Job] = [job for job in copying.list.jobs.values() if not job.is_set_aside]
+    targets = tuple(target.now() for target in copying.targets)
+    problems = {source.folder: source.problem for source in copying.sources if source.problem}
+    problems |= {target.folder: target.reason for target in targets if target.state is not TargetState.READY}
     return Outcome(
         settings=copying.settings,
         jobs=tuple(jobs),
-        targets=tuple(target.now() for target in copying.targets),
+        targets=targets,
         load=copying.load(),
         n_done=copying.list.n_done,
         bytes_done=copying.list.bytes_done,
         left_alone=copying.notices.passed_over | copying.notices.unfinished,
         unknown_temporary_files=tuple(sorted(copying.notices.unknown_temporary_files)),
+        problems=problems,
     )
