@@ -1,6 +1,7 @@
 """`chia-tea copy`: as a service, once, or only said beforehand."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from chiatea.errors import ConfigurationError
 from chiatea.question import Question, UnansweredError
 
 __all__ = ["Outcome", "copy", "plan"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,9 @@ async def copy(
         await _lock(config, locks)
         copying = _copying(config, locks, once=once, tell=tell, worker=worker)
         await copying.look_at_all()
+        if not once:
+            n_folders = len(copying.sources), len(copying.targets)
+            _log.info("watching %d source folders for %d target folders", *n_folders)
         await copying.run(stop, once=once)
         if once and not stop.is_set():
             _give_up_what_waits(copying)
