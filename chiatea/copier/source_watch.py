@@ -30,8 +30,10 @@ class SourceWatch:
         *,
         rescan_every: float,
         on_look: Callable[["SourceWatch", SourceLook], None],
+        limit_seconds: float = _LOOK_SECONDS,
     ) -> None:
         """A folder that was not looked at yet; `look` may hang or raise OSError."""
+        self._limit_seconds = limit_seconds
         self.folder = folder
         self.problem = "was not looked at yet"
         """Why it cannot be looked at; "" where it can."""
@@ -46,7 +48,7 @@ class SourceWatch:
     async def look(self) -> SourceLook | None:
         """One look; None where there was no answer, and `problem` says why."""
         try:
-            seen = await self._question.answer(_LOOK_SECONDS)
+            seen = await self._question.answer(self._limit_seconds)
         except UnansweredError:
             self.problem = "does not answer"
         except FileNotFoundError:

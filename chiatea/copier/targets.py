@@ -85,7 +85,13 @@ class TargetFolder:
     """One target folder: what was seen of it last, and what is held against it."""
 
     def __init__(
-        self, folder: Path, look: Callable[[Path], Target], clock: Callable[[], float], *, is_drained: bool = False
+        self,
+        folder: Path,
+        look: Callable[[Path], Target],
+        clock: Callable[[], float],
+        *,
+        is_drained: bool = False,
+        limit_seconds: float = LOOK_SECONDS,
     ) -> None:
         """A folder of which nothing is known.
 
@@ -94,10 +100,12 @@ class TargetFolder:
             look: tells of it now, and may hang.
             clock: UTC seconds since the epoch.
             is_drained: it gets nothing new.
+            limit_seconds: how long a look may take.
         """
         self.folder = folder
         self.is_drained = is_drained
         self._clock = clock
+        self._limit_seconds = limit_seconds
         self._question = Question(lambda: look(folder))
         self._seen = Target(folder, TargetState.UNKNOWN, reason="was not looked at yet")
         self._outdated_time = -1.0
@@ -109,7 +117,7 @@ class TargetFolder:
         """Asks it, for a limited time, until the answer is newer than all that was done to it."""
         while True:
             try:
-                seen = await self._question.answer(LOOK_SECONDS)
+                seen = await self._question.answer(self._limit_seconds)
             except UnansweredError:
                 self.is_being_looked_at = False
                 self._seen = Target(self.folder, TargetState.UNKNOWN, reason="does not answer")
