@@ -9,7 +9,7 @@ from chiatea.copier.scheduler import Start, what_to_start
 
 __all__ = ["Forecast", "forecast"]
 
-_AT_ONCE = 500
+_AT_ONCE = 100
 """So many plots are looked ahead: a round costs as much as there are plots in it."""
 
 

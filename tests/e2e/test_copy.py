@@ -1,9 +1,12 @@
 """`chia-tea copy` as a process: every plot arrives once, byte for byte, whatever happens in between."""
 
+import contextlib
 import json
 import os
+import pty
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -232,6 +235,33 @@ def test_a_killed_copier_goes_on_and_every_plot_arrives_once(copies: Copies) -> 
     copies.see_all_moved(range(4), 8 * MIB)
     assert document["copier"]["n_failed"] == 0
     assert copies.journal == []
+
+
+def test_on_a_terminal_jobs_are_drawn_in_place_and_the_end_is_one_line(copies: Copies) -> None:
+    copies.write(range(3))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chiatea", "copy", "--once"],
+        env=copies.home.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    drawn = b""
+    # Source: pty(7): reading fails with EIO when nobody has the other side open any more.
+    with contextlib.suppress(OSError):
+        while piece := os.read(ours, 65536):
+            drawn += piece
+    os.close(ours)
+    assert process.communicate()[0] == b""
+    assert process.returncode == 0
+    lines = drawn.decode().split("\r\n")
+    for number in range(3):
+        assert any("moved " in line and f"{plot_name(number)} to " in line for line in lines)
+    assert any("[####################]" in line for line in lines)
+    assert lines[-2].endswith("moved 3 plots, 3.00 MiB; 0 failed")
+    assert "level=" not in drawn.decode()
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
