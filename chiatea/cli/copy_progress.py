@@ -71,7 +71,7 @@ class CopyProgress:
                 self._jobs = dict(sorted(self._jobs.items(), key=lambda item: item[1].started_time or 0.0))
         if job.state is JobState.DONE and former is not None:
             self.say(f"moved {shown(job.source)} to {shown(job.target_folder or '')}")
-        elif self._clock() - self._drawn_at >= _DRAW_SECONDS:
+        elif (former is not None) != job.is_under_way or self._clock() - self._drawn_at >= _DRAW_SECONDS:
             self._draw(self._lines())
 
     def say(self, text: str) -> None:

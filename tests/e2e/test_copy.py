@@ -259,7 +259,7 @@ def test_on_a_terminal_jobs_are_drawn_in_place_and_the_end_is_one_line(copies: C
     lines = drawn.decode().split("\r\n")
     for number in range(3):
         assert any("moved " in line and f"{plot_name(number)} to " in line for line in lines)
-    assert any("[####################]" in line for line in lines)
+    assert any("copying" in line and "[...................." in line for line in lines)
     assert lines[-2].endswith("moved 3 plots, 3.00 MiB; 0 failed")
     assert "level=" not in drawn.decode()
 
