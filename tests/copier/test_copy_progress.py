@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from chiatea.cli.copy_progress import CopyProgress, cells, fitted, job_line
 from chiatea.copier.jobs import Job, JobState, finished, progressed
 
-from .plots import GIB, NOW, a_job, a_target, on
+from .jobs_and_targets import GIB, NOW, a_job, a_target, on
 from .screen import Screen
 
 

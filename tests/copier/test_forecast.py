@@ -6,7 +6,7 @@ from chiatea.copier.forecast import forecast
 from chiatea.copier.jobs import Job
 from chiatea.copier.placement import Limits, Target
 
-from .plots import GIB, NOW, a_job, a_target, farms, limits
+from .jobs_and_targets import GIB, NOW, a_job, a_target, farms, limits
 
 
 def test_every_plot_is_followed_to_its_target_and_those_without_room_say_why() -> None:

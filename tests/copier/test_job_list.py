@@ -5,7 +5,7 @@ from chiatea.copier.job_list import JobList
 from chiatea.copier.jobs import Job, JobState, finished
 from chiatea.copier.sources import FoundPlot, SourceLook
 
-from .plots import NOW, a_target, on
+from .jobs_and_targets import NOW, a_target, on
 
 FOLDER = Path("/in")
 

@@ -20,7 +20,7 @@ from chiatea.copier.jobs import (
 from chiatea.copier.placement import TargetState
 from chiatea.protobuf.copy_pb2 import CopyJob, CopyTarget
 
-from .plots import GIB, NOW, a_job, a_target, on
+from .jobs_and_targets import GIB, NOW, a_job, a_target, on
 
 POLICY = RetryPolicy(retries=2, after_seconds=10.0)
 

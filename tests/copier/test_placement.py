@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chiatea.copier.jobs import JobState
 from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place, room_bytes
 
-from .plots import GIB, NOW, a_job, a_target, limits, on
+from .jobs_and_targets import GIB, NOW, a_job, a_target, limits, on
 
 NOTHING = Load({}, {})
 NO_RESERVE = Limits()

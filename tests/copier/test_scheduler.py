@@ -8,7 +8,7 @@ from chiatea.copier.jobs import Job, JobState
 from chiatea.copier.placement import Limits, Target, TargetState
 from chiatea.copier.scheduler import what_to_start
 
-from .plots import GIB, NOW, a_job, a_target, farms, limits, on
+from .jobs_and_targets import GIB, NOW, a_job, a_target, farms, limits, on
 
 MANY = Limits(max_per_target=9, max_per_source=9, max_active=9)
 Farm = tuple[list[Job], list[Target]]

@@ -15,7 +15,7 @@ from chiatea.copier.placement import Target, TargetState
 from chiatea.copier.targets import TargetFolder, look_at_target
 from chiatea.errors import ConfigurationError
 
-from .plots import NOW, a_target
+from .jobs_and_targets import NOW, a_target
 
 LOCKING = (
     "import sys; from pathlib import Path; from chiatea.copier.locks import FolderLocks\n"
