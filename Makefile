@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format proto proto-check bench screenshots constraints clean
+.PHONY: help run test test-faults check format proto proto-check bench screenshots constraints clean
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -18,6 +18,9 @@ run: $(INSTALLED) ## Set up what is needed and start chia-tea on this machine
 test: $(INSTALLED) ## Run all tests, on all cores (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
+test-faults: $(INSTALLED) ## Kill, fail and cut the power of the copier at every system call (as root also on disks of its own)
+	@CHIA_TEA_FAULTS=all $(BIN)/python -m pytest -q -n auto --dist worksteal tests/copier $(ARGS)
+
 check: $(INSTALLED) ## All that must be right before a commit: form, types, imports, protocol, tests
 	@$(BIN)/ruff format -q --check .
 	@$(BIN)/ruff check -q .
@@ -31,7 +34,10 @@ format: $(INSTALLED) ## Write the code in its one form
 proto: $(INSTALLED) ## Generate chiatea/protobuf from protocol/
 	@$(BIN)/python scripts/generate_protocol.py
 
-proto-check: $(INSTALLED) ## See that chiatea/protobuf is what protocol/ makes
+proto-test-faults: $(INSTALLED) ## Kill, fail and cut the power of the copier at every system call (as root also on disks of its own)
+	@CHIA_TEA_FAULTS=all $(BIN)/python -m pytest -q -n auto --dist worksteal tests/copier $(ARGS)
+
+check: $(INSTALLED) ## See that chiatea/protobuf is what protocol/ makes
 	@$(BIN)/python scripts/generate_protocol.py --check
 
 bench: $(INSTALLED) ## Measure what we claim about speed

@@ -74,7 +74,6 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         """The folder is made when something is first written to it."""
         self._folder = folder
-        self._lock_descriptor: int | None = None
 
     def write(self, entry: JournalEntry) -> None:
         """Keeps an entry, instead of an earlier one of the same job. When this returns, it is durable.
@@ -152,30 +151,26 @@ class Journal:
     @contextlib.contextmanager
     def locked(self, spec: JobSpec) -> Iterator[None]:
         """Holds the lock of one job at one target. The system frees it when the process ends; a worker that hangs on a
-        lost target does not keep its job from going to another one.
+        lost target does not keep its job from going to another one. A process holds one at a time: to close the file
+        frees all of its locks (fcntl(2)).
 
         Raises:
             MoveFailedError: `internal`; another worker is at it.
         """
-        with at_journal(f"{shown(self._folder)}: cannot be locked"):
-            self._make_folder()
-            if self._lock_descriptor is None:
-                # Never closed before the process ends: that would free all of its locks on the file (fcntl(2)).
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                self._lock_descriptor = os.open(self._folder / _LOCK_NAME, flags, 0o600)
-            # One byte of one file stands for each pair, so that no lock files are left behind.
-            name = os.fsencode(spec.job_id) + b"\0" + os.fsencode(spec.target_folder)
-            place = xxhash.xxh3_64_intdigest(name) % _LOCK_BYTES
-            try:
-                fcntl.lockf(self._lock_descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-            except (BlockingIOError, PermissionError):
-                raise MoveFailedError(
-                    "internal", f"{shown(spec.source)}: another worker is at it", "it is tried again when that ends"
-                ) from None
-        try:
+        with contextlib.ExitStack() as stack:
+            with at_journal(f"{shown(self._folder)}: cannot be locked"):
+                self._make_folder()
+                file = stack.enter_context((self._folder / _LOCK_NAME).open("ab"))
+                # One byte of one file stands for each pair, so that no lock files are left behind.
+                name = os.fsencode(spec.job_id) + b"\0" + os.fsencode(spec.target_folder)
+                place = xxhash.xxh3_64_intdigest(name) % _LOCK_BYTES
+                try:
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+                except (BlockingIOError, PermissionError):
+                    raise MoveFailedError(
+                        "internal", f"{shown(spec.source)}: another worker is at it", "it is tried again when that ends"
+                    ) from None
             yield
-        finally:
-            fcntl.lockf(self._lock_descriptor, fcntl.LOCK_UN, 1, place)
 
     def _path(self, job_id: str) -> Path:
         return self._folder / f"{job_id}{_SUFFIX}"

@@ -4,6 +4,7 @@ All of a transfer's input and output goes through `System`, so that a test can c
 and at the source is named relative to an open folder: a file system that is mounted over it cannot divert us.
 """
 
+import contextlib
 import ctypes
 import errno
 import mmap
@@ -84,8 +85,9 @@ class System:
         return os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
 
     def close(self, descriptor: int) -> None:
-        """Closes a file or folder."""
-        os.close(descriptor)
+        """Closes a file or folder. What it has to say was said by `sync`, or is of no use any more."""
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
     def status(self, descriptor: int) -> os.stat_result:
         """Of an open file or folder."""

@@ -171,7 +171,8 @@ class Transfer:
                 self._write(replace(entry, state=EntryState.COPYING, blocks=blocks))
             if source.descriptor < 0:
                 source.open()  # says that it is gone
-            target.preallocate(entry.source.file_bytes)
+            if blocks:
+                target.preallocate(entry.source.file_bytes)  # what an earlier run may not have come to
             all_blocks = self._copy(source, target, blocks)
             target.seal(entry.source.file_bytes, source.status)
             self._write(replace(self._current, blocks=all_blocks))

@@ -5,7 +5,7 @@ A disk that hangs blocks its own worker alone, and SIGKILL ends it at any step: 
 Standard input, one JSON object a line (names that are no UTF-8 as lone surrogates, see `job_spec`):
 
     {"do": "copy", ...JobSpec}          goes on from the journal, or begins
-    {"do": "recover", "job_id", "journal_folder", ["target_device"]}
+    {"do": "recover", "job_id", "journal_folder", ["target_device", "max_bytes_per_second"]}
                                         goes on from the journal; a void entry is removed: "cancelled"
     {"do": "cancel", "job_id", ["journal_folder", "target_device"]}
                                         the temporary file goes, the source stays; with a journal's folder also of a job
@@ -13,7 +13,8 @@ Standard input, one JSON object a line (names that are no UTF-8 as lone surrogat
     {"do": "pause" | "resume", "job_id"}
     {"do": "limit", "max_bytes_per_second", ["job_id"]}      0: none; of all jobs where none is named
 
-`target_device` is the target's `st_dev` as it is now, where it may be another than the journal says (after a reboot).
+What stands in brackets is as the journal says where it is left out. `target_device` is the target's `st_dev` as it is
+now: after a reboot it may be another than the journal says.
 Standard output, one JSON object a line: `job_events`. End of the input: the worker makes durable what it has, and ends
 without an event; so it does when nobody reads its output any more.
 """
@@ -23,14 +24,13 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from chiatea.copier.control import Control
 from chiatea.copier.failures import MoveFailedError
-from chiatea.copier.job_events import Cancelled, Failed, JobEvent, event_to_json
+from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, event_to_json
 from chiatea.copier.job_spec import JobSpec, job_spec_from_json
 from chiatea.copier.journal import Journal
 from chiatea.copier.steps import Geometry
@@ -42,7 +42,7 @@ __all__ = ["Worker", "main"]
 class Worker:
     """Takes commands in a thread of their own, and moves plots in the one that calls `run`."""
 
-    def __init__(self, commands: BinaryIO, events: BinaryIO, geometry: Geometry | None = None) -> None:
+    def __init__(self, commands: Iterable[bytes], events: IO[bytes], geometry: Geometry | None = None) -> None:
         """`geometry` is of every job."""
         self._commands = commands
         self._events = events
@@ -69,7 +69,8 @@ class Worker:
             event = transfer.run(order)
             with self._lock:
                 del self._controls[spec.job_id]
-                self._ended.add(spec.job_id)
+                if isinstance(event, Done | Cancelled):
+                    self._ended.add(spec.job_id)
             if event is not None:
                 self._tell(event)
 
@@ -121,7 +122,7 @@ class Worker:
 
     def _settle(self, order: Order, fields: Mapping[str, object]) -> None:
         """Takes a job of which only the journal knows all."""
-        job_id, folder, device = (fields.get(name) for name in ("job_id", "journal_folder", "target_device"))
+        job_id, folder = fields.get("job_id"), fields.get("journal_folder")
         if not isinstance(job_id, str) or not isinstance(folder, str):
             raise ValueError("job_id and journal_folder are needed")  # noqa: TRY004 - as any other that is missing
         entry = self._journal(Path(folder)).read(job_id)
@@ -130,9 +131,8 @@ class Worker:
             return
         if entry is None:
             raise MoveFailedError("internal", f"{job_id}: no journal knows of this job")
-        # The journal's folder may have been moved, and a device may have another number since a reboot.
-        spec = replace(entry.spec, journal_folder=Path(folder))
-        self._take(order, replace(spec, target_device=device) if isinstance(device, int) else spec)
+        now = {name: fields[name] for name in ("target_device", "max_bytes_per_second") if name in fields}
+        self._take(order, job_spec_from_json({**entry.spec.to_json(), "journal_folder": folder, **now}))
 
     def _limit(self, fields: Mapping[str, object]) -> None:
         rate, job_id = fields.get("max_bytes_per_second"), fields.get("job_id")
@@ -153,7 +153,6 @@ class Worker:
         try:
             with self._lock:
                 self._events.write(line)
-                self._events.flush()
         except OSError:
             self._end()
 
@@ -169,7 +168,12 @@ class Worker:
 def main(geometry: Geometry | None = None) -> None:
     """Works on standard input and output. An interrupt from the terminal is the service's to handle."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Worker(sys.stdin.buffer, sys.stdout.buffer, geometry).run()
+    # Unbuffered: Python cannot end in peace while a thread waits within a buffer, or when one cannot be flushed.
+    with (
+        open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as commands,
+        open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as events,
+    ):
+        Worker(commands, events, geometry).run()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from chiatea.copier.job_events import Failed, JobEvent, Progress, event_from_json
+from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, event_from_json
 from chiatea.copier.job_spec import JobSpec, JsonValue
 
 __all__ = ["WORKER_COMMAND", "WorkerProcess"]
@@ -28,6 +28,7 @@ class WorkerProcess:
         """Use `start`."""
         self._process = process
         self._unfinished: set[str] = set()
+        self._ended: set[str] = set()
         self._is_ended_by_us = False
 
     @classmethod
@@ -58,24 +59,38 @@ class WorkerProcess:
 
     async def copy(self, spec: JobSpec) -> None:
         """Moves a plot, from where the journal says that it is."""
+        self._ended.discard(spec.job_id)
         self._unfinished.add(spec.job_id)
         await self._send({"do": "copy", **spec.to_json()})
 
-    async def recover(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
+    async def recover(
+        self,
+        job_id: str,
+        journal_folder: Path,
+        target_device: int | None = None,
+        max_bytes_per_second: int | None = None,
+    ) -> None:
         """Settles what an earlier worker left: goes on with it, or removes it where it is void (`Cancelled`).
 
         Args:
             job_id: as the journal has it.
             journal_folder: the journal's folder.
             target_device: the target's `st_dev` as it is now; None: as the journal says.
+            max_bytes_per_second: likewise; 0 is no limit.
         """
         self._unfinished.add(job_id)
-        await self._send({"do": "recover", **_settling(job_id, journal_folder, target_device)})
+        fields = _settling(job_id, journal_folder, target_device)
+        if max_bytes_per_second is not None:
+            fields["max_bytes_per_second"] = max_bytes_per_second
+        await self._send({"do": "recover", **fields})
 
     async def cancel(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
         """The temporary file goes, the source stays: `Cancelled`, unless the plot is complete already. The job may be
-        this worker's or the journal's alone.
+        this worker's or the journal's alone. Nothing comes of one that has ended.
         """
+        if job_id in self._ended:
+            return
+        self._unfinished.add(job_id)
         await self._send({"do": "cancel", **_settling(job_id, journal_folder, target_device)})
 
     async def pause(self, job_id: str) -> None:
@@ -97,6 +112,8 @@ class WorkerProcess:
             event = event_from_json(json.loads(line))
             if not isinstance(event, Progress):
                 self._unfinished.discard(event.job_id)
+            if isinstance(event, Done | Cancelled):
+                self._ended.add(event.job_id)
             yield event
         return_code = await self._process.wait()
         if not self._is_ended_by_us:
