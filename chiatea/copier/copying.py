@@ -237,6 +237,8 @@ class Copying:
             self._news.set()
 
     def _looked_at(self, target: TargetFolder) -> None:
+        if target.is_being_looked_at:
+            return
         now = target.now()
         self.notices.target(now)
         names = {f"{job.name}.copying" for job in self.list.at_target(target.folder)}

@@ -76,12 +76,14 @@ class JobList:
     def take_in(self, folder: Path, look: SourceLook, now: float) -> None:
         """New plots become jobs; those that nobody has begun and that are gone are forgotten."""
         found = self._found.setdefault(folder, {})
-        names = set()
         for plot in look.plots:
-            names.add(plot.name)
             if found.get(plot.name) is not plot:
                 found[plot.name] = plot
                 self._found_plot(folder, plot, look.disk, now)
+        if len(found) > len(look.plots):
+            self._forget_gone(found, {plot.name for plot in look.plots})
+
+    def _forget_gone(self, found: dict[str, FoundPlot], names: set[str]) -> None:
         for name in [name for name in found if name not in names]:
             job = self.jobs.get(found.pop(name).job_id)
             if job is not None and not job.must_recover and job.state in {JobState.QUEUED, JobState.FAILED}:

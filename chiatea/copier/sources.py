@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 from chiatea.copier.disks import disk_of
 from chiatea.copier.plot_header import HEADER_BYTES, name_fault, parse_plot_header
@@ -18,8 +18,6 @@ __all__ = ["FoundPlot", "SourceFolder", "SourceLook", "job_id_of"]
 _ASK_WRITERS_AGAIN_SECONDS: Final = 5.0
 _EXAMINE_SECONDS: Final = 10.0
 """How long one look reads headers: of a folder with a hundred thousand plots they take many minutes."""
-_Identity: TypeAlias = tuple[int, int, int]
-"""Size, time of the last change in ns, inode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +56,13 @@ class SourceLook:
 
 @dataclass(slots=True)
 class _Seen:
-    identity: _Identity
+    """One file: as many as a hundred thousand of these are kept."""
+
+    n_bytes: int
+    modified_ns: int
+    inode: int
     since: float
+    look: int
     plot: FoundPlot | None = None
     """What it was found to be, once it was finished."""
 
@@ -97,6 +100,7 @@ class SourceFolder:
         self._first_bytes_of = first_bytes_of or _first_bytes_of
         self._writers = writers
         self._seen: dict[str, _Seen] = {}
+        self._n_looks = 0
 
     def look(self) -> SourceLook:
         """Looks at the folder, and may hang with its disk.
@@ -105,14 +109,11 @@ class SourceFolder:
             OSError: the folder is not there or cannot be read.
         """
         status = self.folder.stat()
-        files, passed_over = self._listed()
+        passed_over = self._list()
         waits: list[float] = []
         unfinished: dict[str, str] = {}
         settled: list[str] = []
-        for name, identity in files.items():
-            seen = self._seen.get(name)
-            if seen is None or seen.identity != identity:
-                seen = self._seen[name] = _Seen(identity, self._steady_clock())
+        for name, seen in self._seen.items():
             if seen.plot is None:
                 wait = self._seconds_to_settle(seen)
                 if wait > 0:
@@ -123,18 +124,9 @@ class SourceFolder:
         for path, process in self._writers([self.folder / name for name in settled]).items():
             unfinished[path.name] = f"process {process} has it open to write"
             waits.append(max(_ASK_WRITERS_AGAIN_SECONDS, self._settle_seconds))
-        until = self._steady_clock() + _EXAMINE_SECONDS
-        is_partial = False
-        for name in settled:
-            if name in unfinished:
-                continue
-            if is_partial:
-                unfinished[name] = "is yet to be looked into"
-                continue
-            self._seen[name].plot = self._examined(name, self._seen[name].identity)
-            is_partial = self._steady_clock() > until
-        self._seen = {name: self._seen[name] for name in files}
-        plots = tuple(seen.plot for _, seen in sorted(self._seen.items()) if seen.plot is not None)
+        is_partial = self._examine(settled, unfinished)
+        names = sorted(self._seen)
+        plots = tuple(plot for name in names if (plot := self._seen[name].plot) is not None)
         folder_identity = (status.st_dev, status.st_ino)
         return SourceLook(
             folder_identity,
@@ -146,8 +138,9 @@ class SourceFolder:
             is_partial,
         )
 
-    def _listed(self) -> tuple[dict[str, _Identity], dict[str, str]]:
-        files: dict[str, _Identity] = {}
+    def _list(self) -> dict[str, str]:
+        """Sees what is there now; returns what is passed over, and why."""
+        self._n_looks += 1
         passed_over: dict[str, str] = {}
         with os.scandir(self.folder) as entries:
             for entry in entries:
@@ -158,34 +151,63 @@ class SourceFolder:
                 except FileNotFoundError:
                     continue
                 if stat.S_ISREG(status.st_mode):
-                    files[entry.name] = (status.st_size, status.st_mtime_ns, status.st_ino)
+                    self._see(entry.name, status)
                 elif stat.S_ISLNK(status.st_mode):
                     passed_over[entry.name] = (
                         "is a symbolic link, which is not followed: name the folder that it leads to as a source folder"
                     )
                 else:
-                    passed_over[entry.name] = (
-                        "is a folder, not a plot" if stat.S_ISDIR(status.st_mode) else "is no ordinary file"
-                    )
-        return files, passed_over
+                    is_folder = stat.S_ISDIR(status.st_mode)
+                    passed_over[entry.name] = "is a folder, not a plot" if is_folder else "is no ordinary file"
+        for name in [name for name, seen in self._seen.items() if seen.look != self._n_looks]:
+            del self._seen[name]
+        return passed_over
+
+    def _see(self, name: str, status: os.stat_result) -> None:
+        seen = self._seen.get(name)
+        if (
+            seen is None
+            or seen.modified_ns != status.st_mtime_ns
+            or seen.n_bytes != status.st_size
+            or seen.inode != status.st_ino
+        ):
+            self._seen[name] = _Seen(
+                status.st_size, status.st_mtime_ns, status.st_ino, self._steady_clock(), self._n_looks
+            )
+        else:
+            seen.look = self._n_looks
+
+    def _examine(self, settled: Iterable[str], unfinished: dict[str, str]) -> bool:
+        """Looks into those that nobody writes; returns whether time ran out over it."""
+        until = self._steady_clock() + _EXAMINE_SECONDS
+        is_late = False
+        for name in settled:
+            if name in unfinished:
+                continue
+            if is_late:
+                unfinished[name] = "is yet to be looked into"
+                continue
+            self._seen[name].plot = self._examined(name, self._seen[name])
+            is_late = self._steady_clock() > until
+        return is_late and "is yet to be looked into" in unfinished.values()
 
     def _seconds_to_settle(self, seen: _Seen) -> float:
         """By the file's own time, or, where clocks differ, by how long it was seen unchanged."""
-        by_file = self._settle_seconds - (self._wall_clock() - seen.identity[1] / 1e9)
+        by_file = self._settle_seconds - (self._wall_clock() - seen.modified_ns / 1e9)
         by_looks = self._settle_seconds - (self._steady_clock() - seen.since)
         return max(0.0, min(by_file, by_looks))
 
-    def _examined(self, name: str, identity: _Identity) -> FoundPlot:
+    def _examined(self, name: str, seen: _Seen) -> FoundPlot:
         plot_id = fault = ""
         try:
-            header = parse_plot_header(self._first_bytes_of(self.folder / name), identity[0])
+            header = parse_plot_header(self._first_bytes_of(self.folder / name), seen.n_bytes)
         except OSError as error:
             fault = f"cannot be read: {error.strerror}"
         else:
             problem = header if isinstance(header, str) else name_fault(header, name)
             plot_id = "" if isinstance(header, str) else header.plot_id
             fault = f"is not moved: {problem}" if problem else ""
-        return FoundPlot(name, identity[0], identity[1], job_id_of(self.folder / name, plot_id), fault)
+        return FoundPlot(name, seen.n_bytes, seen.modified_ns, job_id_of(self.folder / name, plot_id), fault)
 
 
 def _first_bytes_of(path: Path) -> bytes:

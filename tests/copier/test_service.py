@@ -126,7 +126,8 @@ async def test_a_target_that_is_lost_is_left_alone_and_its_plots_go_elsewhere(sh
         write_plot(shop.sources[0], number, SMALL)
     shop.fate = lambda spec: ("target_lost", False) if spec.target_folder.name == "x" else None
     outcome = await shop.once("  retries: 0\n")
-    assert set(where(shop).values()) == {"y"}
+    assert len(where(shop)) == 4
+    assert set(where(shop).values()) <= {"y", "z"}
     assert sum(spec.target_folder.name == "x" for spec in shop.begun) == 1
     assert [(target.folder.name, target.state) for target in outcome.targets] == [
         ("x", TargetState.QUARANTINED), ("y", TargetState.READY), ("z", TargetState.READY),
@@ -138,7 +139,7 @@ async def test_a_target_without_space_is_full_for_a_while_and_its_plots_go_elsew
     write_plot(shop.sources[0], 1, SMALL)
     shop.fate = lambda spec: ("no_space", False) if spec.target_folder.name == "x" else None
     outcome = await shop.once()
-    assert where(shop) == {plot_name(1): "y"}
+    assert where(shop)[plot_name(1)] in {"y", "z"}
     assert outcome.targets[0].state is TargetState.FULL
 
 
@@ -261,7 +262,7 @@ async def test_a_target_and_a_source_that_hang_hold_up_nobody_else(
     stop = asyncio.Event()
     copying = asyncio.create_task(service.copy(shop.config(), stop=stop, worker=shop.start))
     await until(lambda: len(where(shop)) == 1)
-    assert where(shop) == {plot_name(2): "y"}
+    assert where(shop)[plot_name(2)] in {"y", "z"}
     answer.set()
     await until(lambda: len(where(shop)) == 2)
     stop.set()
