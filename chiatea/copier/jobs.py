@@ -158,12 +158,13 @@ def progressed(job: Job, state: JobState, *, copied_bytes: int, verified_bytes: 
     )
 
 
-def finished(job: Job, *, plot_hash: str, now: float) -> Job:
+def finished(job: Job, *, plot_hash: str, verified_bytes: int, now: float) -> Job:
     """The plot is where it belongs, and its source is gone."""
     return replace(
         job,
         state=JobState.DONE,
         copied_bytes=job.total_bytes,
+        verified_bytes=verified_bytes,
         bytes_per_second=0.0,
         last_error="",
         finished_time=now,

@@ -67,7 +67,7 @@ def test_a_faulty_plot_is_a_failed_job_until_it_was_mended() -> None:
 def test_a_look_from_before_the_move_does_not_bring_the_plot_back() -> None:
     source = Source()
     source.holds(plot())
-    source.list.change(finished(on(source.job(), a_target()), plot_hash="ab", now=NOW))
+    source.list.change(finished(on(source.job(), a_target()), plot_hash="ab", verified_bytes=0, now=NOW))
     source.holds(plot())
     assert source.job().state is JobState.DONE
     source.holds()
@@ -80,7 +80,7 @@ def test_of_finished_moves_the_last_thousand_are_remembered_and_all_are_counted(
     for number in range(1005):
         source.holds(plot(number))
         job = source.list.jobs[f"job{number}"]
-        source.list.change(finished(on(job, a_target()), plot_hash="ab", now=NOW))
+        source.list.change(finished(on(job, a_target()), plot_hash="ab", verified_bytes=0, now=NOW))
     assert (len(source.list.jobs), source.list.n_done, source.list.bytes_done) == (1000, 1005, 100_500)
     assert "job4" not in source.list.jobs
 

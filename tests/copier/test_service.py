@@ -219,6 +219,14 @@ async def test_what_the_journal_knows_waits_for_a_target_that_is_away(shop: Work
     assert "half copied, and waits for its target" in outcome.jobs[0].last_error
 
 
+async def test_only_half_copies_that_no_journal_knows_are_told_of(shop: Workshop) -> None:
+    keep(shop, 1, "abc", shop.targets[2], EntryState.COPYING)
+    for number in (1, 2):
+        (shop.targets[2] / f"{plot_name(number)}.copying").write_bytes(b"half")
+    outcome, _ = await service.plan(shop.config())
+    assert outcome.unknown_temporary_files == (shop.targets[2] / f"{plot_name(2)}.copying",)
+
+
 async def test_what_an_earlier_attempt_left_is_settled_and_is_no_job_of_its_own(shop: Workshop) -> None:
     write_plot(shop.sources[0], 1, SMALL)
     keep(shop, 1, "abc~1", shop.targets[2], EntryState.VOID)
