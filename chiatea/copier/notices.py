@@ -69,7 +69,12 @@ class Notices:
         self.unknown_temporary_files = others | paths
 
     def begun(self, start: Start) -> None:
-        """A copy begins."""
+        """A copy begins, or what one left is settled."""
+        if start.job.is_set_aside:
+            _log.info(
+                "%s is there again: what was left of %s is seen to", shown(start.target.folder), shown(start.job.name)
+            )
+            return
         _log.info("%s goes to %s: %s", shown(start.job.source), shown(start.target.folder), start.why)
 
     def done(self, job: Job, done: Done) -> None:

@@ -166,8 +166,12 @@ def _copying(
                 pass  # it is told of below, in words
         return look_at_target(folder, on_root=copy.targets_on_root, now=clock())
 
+    def let_go(folder: Path) -> None:
+        if locks is not None:
+            locks.let_go(folder)
+
     targets = [
-        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders)
+        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders, let_go=let_go)
         for folder in dict.fromkeys(copy.target_folders)
     ]
     copying = Copying(settings_of(config, once=once), targets, worker, clock=clock, tell=tell)
