@@ -34,10 +34,7 @@ format: $(INSTALLED) ## Write the code in its one form
 proto: $(INSTALLED) ## Generate chiatea/protobuf from protocol/
 	@$(BIN)/python scripts/generate_protocol.py
 
-proto-test-faults: $(INSTALLED) ## Kill, fail and cut the power of the copier at every system call (as root also on disks of its own)
-	@CHIA_TEA_FAULTS=all $(BIN)/python -m pytest -q -n auto --dist worksteal tests/copier $(ARGS)
-
-check: $(INSTALLED) ## See that chiatea/protobuf is what protocol/ makes
+proto-check: $(INSTALLED) ## See that chiatea/protobuf is what protocol/ makes
 	@$(BIN)/python scripts/generate_protocol.py --check
 
 bench: $(INSTALLED) ## Measure what we claim about speed

@@ -3,7 +3,7 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history")
+BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "copy")
 
 for name in BENCHMARKS:
     began = time.monotonic()
