@@ -1,6 +1,9 @@
-"""What every test has: a home of its own, and hypothesis without a stopwatch."""
+"""What every test has: a home of its own, conditions to wait for, and hypothesis without a stopwatch."""
 
+import asyncio
 import os
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -24,3 +27,16 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     for name in ("CHIA_TEA_CONFIG", "CHIA_ROOT"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Waits for a condition, ten seconds at most."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < end, "the condition did not come true within 10 s"
+            await asyncio.sleep(0.01)
+
+    return wait

@@ -1,10 +1,8 @@
 """A recorded farm, and a Chia that serves it."""
 
-import asyncio
 import gzip
 import json
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -63,19 +61,6 @@ def metrics_observations(metrics_messages: list[tuple[float, dict[str, Any]]]) -
 def rpc_answers() -> dict[str, Any]:
     answers: dict[str, Any] = json.loads((DATA / "rpc_answers.json").read_text())
     return answers
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
-    """Waits for a condition, ten seconds at most."""
-
-    async def wait(condition: Callable[[], bool]) -> None:
-        end = time.monotonic() + 10
-        while not condition():
-            assert time.monotonic() < end, "the condition did not come true within 10 s"
-            await asyncio.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture
