@@ -94,11 +94,21 @@ class Copying:
 
     async def run(self, stop: asyncio.Event, *, once: bool) -> None:
         """Moves plots until `stop` is set or, `once`, until nothing more can be moved now."""
-        tasks = [asyncio.create_task(self._follow_target(target)) for target in self.targets]
-        if not once:
-            tasks += [asyncio.create_task(source.run(self.notices.source)) for source in self.sources]
         stopping = asyncio.create_task(stop.wait())
+        tasks: list[asyncio.Task[None]] = []
         try:
+            if once:
+                tasks.append(asyncio.create_task(self.look_at_all()))
+                await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                if not stop.is_set():
+                    tasks.pop().result()
+            else:
+                await self._take_in_journal()
+                tasks += [asyncio.create_task(source.run(self.notices.source)) for source in self.sources]
+            for target in self.targets:
+                if not once:
+                    self._wanted[target.folder].set()
+                tasks.append(asyncio.create_task(self._follow_target(target)))
             while not stop.is_set():
                 self._news.clear()
                 now = self._clock()

@@ -90,7 +90,6 @@ async def copy(
     try:
         await _lock(config, locks)
         copying = _copying(config, locks, once=once, tell=tell, worker=worker)
-        await copying.look_at_all()
         if not once:
             n_folders = len(copying.sources), len(copying.targets)
             _log.info("watching %d source folders for %d target folders", *n_folders)

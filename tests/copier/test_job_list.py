@@ -75,6 +75,16 @@ def test_a_look_from_before_the_move_does_not_bring_the_plot_back() -> None:
     assert source.job().state is JobState.QUEUED
 
 
+def test_a_plot_that_comes_again_after_it_went_on_from_a_journal_is_a_job_again() -> None:
+    source = Source()
+    source.holds(plot())
+    went_on = replace(on(source.job(), a_target()), must_recover=True)
+    source.list.change(finished(went_on, plot_hash="ab", verified_bytes=0, now=NOW))
+    source.holds()
+    source.holds(plot(modified_ns=2))
+    assert source.job().state is JobState.QUEUED
+
+
 def test_of_finished_moves_the_last_thousand_are_remembered_and_all_are_counted() -> None:
     source = Source()
     for number in range(1005):

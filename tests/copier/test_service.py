@@ -290,6 +290,23 @@ async def test_when_it_is_stopped_it_leaves_off_and_the_plot_waits(shop: Worksho
     assert where(shop) == {}
 
 
+async def test_it_can_be_stopped_while_a_folder_hangs(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, is_asked = threading.Event(), threading.Event()
+
+    def look_into(source: SourceFolder, locks: object) -> SourceLook:
+        is_asked.set()
+        answer.wait()
+        return source.look()
+
+    monkeypatch.setattr(service, "_look_into", look_into)
+    stop = asyncio.Event()
+    copying = asyncio.create_task(service.copy(shop.config(), stop=stop, once=True, worker=shop.start))
+    await until(is_asked.is_set)
+    stop.set()
+    assert (await copying).n_done == 0
+    answer.set()
+
+
 async def test_every_state_of_a_job_is_told(shop: Workshop) -> None:
     write_plot(shop.sources[0], 1, SMALL)
     told: list[JobState] = []
