@@ -135,7 +135,8 @@ def _plan_lines(outcome: "Outcome", moves: "Forecast") -> list[str]:
         for start in moves.starts
     ]
     lines += [f"{shown(job.source)} stays: no target takes it: {shown(why)}" for job, why in moves.left]
-    lines += [f"{shown(job.source)} stays: {job.last_error}" for job in outcome.jobs if job.last_error]
+    faults = [(job.source, job.last_error.removeprefix("is not moved: ")) for job in outcome.jobs if job.last_error]
+    lines += [f"{shown(source)} stays: {fault}" for source, fault in faults]
     lines += [f"{shown(path)} stays: {why}" for path, why in outcome.left_alone.items()]
     lines += [f"{shown(path)}: no journal knows of this copy" for path in outcome.unknown_temporary_files]
     lines += [f"{shown(folder)} {problem}" for folder, problem in outcome.problems.items()]
