@@ -143,7 +143,7 @@ class Ingest:
         touched = {}
         for key, event in newest.items():
             event.machine_id = key[0]
-            if self._farm.apply(event):
+            if self._farm.apply_keyed(key, event):
                 touched[key] = event
         for info in infos.values():
             self._farm.apply_info(info)

@@ -1,7 +1,9 @@
 """The state of all machines, as the server and every dashboard hold it."""
 
 from chiatea.protobuf.computer_info_pb2 import UpdateEvent
+from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
+from chiatea.state.event_key import EventKey
 from chiatea.state.machine_state import MachineState
 
 __all__ = ["FarmState"]
@@ -27,6 +29,11 @@ class FarmState:
     def apply(self, event: UpdateEvent) -> bool:
         """Takes over one event; says whether it touched the state."""
         return self.machine(event.machine_id).apply(event)
+
+    def apply_keyed(self, key: EventKey, event: UpdateEvent) -> bool:
+        """As `apply`, of an event whose key is known already."""
+        machine_id, name, entry_id = key
+        return self.machine(machine_id).apply_known(TOPICS[name], entry_id, event)
 
     def apply_info(self, info: MachineInfo) -> None:
         """Takes over what the server knows of a machine."""

@@ -50,12 +50,18 @@ class MachineState:
             event that carries nothing do not.
         """
         topic = topic_of(event)
-        if topic is None:
-            return False
-        before = self.of(topic.name).get(topic.id_of(entry_of(event, topic)))
+        return topic is not None and self.apply_known(topic, topic.id_of(entry_of(event, topic)), event)
+
+    def apply_known(self, topic: Topic, entry_id: EntryId, event: UpdateEvent) -> bool:
+        """As `apply`, of an event whose topic and id are known already."""
+        before = self.of(topic.name).get(entry_id)
         if before is not None and event.timestamp < before.timestamp:
             return False
-        return self.put(event)
+        if event.event_type == NONE or (event.event_type == DELETE and before is None):
+            return False
+        entry = None if event.event_type == DELETE else Entry(entry_of(event, topic), event.timestamp)
+        self.hold(topic, entry_id, entry)
+        return True
 
     def put(self, event: UpdateEvent) -> bool:
         """Takes over one event whatever is there: for who is told what another state decided.

@@ -29,6 +29,12 @@ from chiatea.state.machine_state import Entry
 
 __all__ = ["Database"]
 
+_AS_IT_IS: Final[dict[None, None]] = {}
+# Without these, sqlite3 looks in vain for an adapter of each None and each bool that it is given: 330 ns for each
+# (Python 3.11), which was half of the time that rows of many untold columns take.
+sqlite3.register_adapter(type(None), _AS_IT_IS.get)
+sqlite3.register_adapter(bool, int)
+
 CACHE_KIBIBYTES: Final = 64 * 1024
 CHECKPOINT_PAGES: Final = 16_000
 
