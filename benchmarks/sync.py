@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from benchmarks.server import Running, running_server
+from chiatea.collector.service import PART_CHANGES
 from chiatea.protobuf.chia_pb2 import HarvesterPlot
 from chiatea.protobuf.computer_info_pb2 import ADD, UpdateEvent
 from chiatea.protobuf.monitoring_service_pb2 import COLLECTOR, MachineStateRequest
@@ -50,7 +51,10 @@ async def sync(running: Running, machine_id: str, events: list[UpdateEvent]) -> 
     task = asyncio.create_task(reporting.run())
     await reporting.is_ready.wait()
     began = time.perf_counter()
-    reporting.put(events)
+    for begin in range(0, len(events), PART_CHANGES):
+        # In parts, as the collector does: the first are on their way while the last are made.
+        reporting.put(events[begin : begin + PART_CHANGES])
+        await asyncio.sleep(0)
     while reporting.n_unacked:
         await asyncio.sleep(0.002)
     seconds = time.perf_counter() - began
