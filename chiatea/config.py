@@ -7,6 +7,7 @@ configuration, and no file at all is one too.
 import difflib
 import math
 import os
+import re
 import shlex
 import socket
 import textwrap
@@ -16,6 +17,7 @@ from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -37,6 +39,7 @@ __all__ = [
     "DEFAULT_FILEPATH",
     "Config",
     "HardwareConfig",
+    "check_folder_names",
     "check_folders",
     "default_filepath",
     "example",
@@ -52,6 +55,18 @@ def _seconds(value: object) -> object:
 
 def _bytes(value: object) -> object:
     return parse_bytes(value) if isinstance(value, str) else value
+
+
+def _rate(value: object) -> object:
+    return 0 if value == "" else _bytes(value)
+
+
+def _suffix(value: str) -> str:
+    if not re.fullmatch(r"\.[^/\0\s]+", value):
+        raise ValueError(f"{value!r} is no suffix: write it with its dot, as .plot")
+    if value.endswith(".copying"):
+        raise ValueError(f"{value!r} is what a plot on its way ends in: it is never moved")
+    return value
 
 
 def _path(value: object, info: ValidationInfo) -> object:
@@ -82,6 +97,13 @@ Filepath = Annotated[Path, BeforeValidator(_path)]
 OptionalFilepath = Annotated[Path | None, BeforeValidator(_path_or_none)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Interval = Annotated[Seconds, Field(ge=0.0, le=86400.0)]
+Rate = Annotated[
+    int,
+    BeforeValidator(_rate),
+    Field(ge=0),
+    PlainSerializer(exact_bytes, return_type=str, when_used="json"),
+]
+Suffix = Annotated[str, AfterValidator(_suffix)]
 SpoolSize = Annotated[Bytes, Field(ge=10**6, le=10**12)]
 
 
@@ -179,9 +201,40 @@ class CopyConfig(_Section):
     """Which plots are moved, and where to."""
 
     source_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
-    """Folders that plotters write finished plots to."""
+    """Folders that plotters write finished plots to; their own folders are not looked into."""
     target_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
     """Folders that the harvester loads plots from."""
+    drained_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
+    """Those of the target folders that get nothing new; what is half copied to them is still ended."""
+    targets_on_root: bool = False
+    """Whether a target folder may lie on the system's own disk. One that does is most often the empty mount point of
+    a disk that is not there, and filling it fills the system's disk."""
+    suffixes: tuple[Suffix, ...] = Field(default=(".plot", ".plot2"), strict=False, min_length=1)
+    """What the names of plots end in."""
+    settle_seconds: Interval = 60.0
+    """A plot is finished when nothing was written to it for so long, and nothing has it open to write."""
+    verification: Literal["full", "sample", "none"] = "full"
+    """full: every copy is read back from its disk and compared before its source goes. sample: parts of it are.
+    none: it is not."""
+    reserve: Annotated[Bytes, Field(ge=0)] = _default_size("1GB")
+    """What is left free on each disk."""
+    max_per_target: int = Field(default=1, ge=1, le=100)
+    """How many copies one disk takes at once, whatever number of target folders it holds."""
+    max_per_source: int = Field(default=2, ge=1, le=100)
+    """How many copies one disk is read by at once, whatever number of source folders it holds."""
+    max_active: int = Field(default=8, ge=1, le=1000)
+    """How many copies are under way at once."""
+    max_bandwidth: Rate = 0
+    """What all copies together may move in a second, as 200MB; 0: as fast as the disks are."""
+    retries: int = Field(default=5, ge=0, le=1000)
+    """How often a plot is tried again that could not be read, or whose copy failed."""
+    retry_after: Annotated[Seconds, Field(ge=0.0, le=86400.0)] = 30.0
+    """How long that waits the first time; each time in a row twice as long, up to an hour."""
+    retry_targets_after: Annotated[Seconds, Field(ge=1.0, le=7 * 86400.0)] = 900.0
+    """A target folder that failed in the middle of a copy takes nothing for so long."""
+    rescan_every: Annotated[Seconds, Field(ge=0.1, le=86400.0)] = 60.0
+    """How often all folders are looked at. New files in a source folder are seen sooner where the system tells of
+    them, which it does not for those of other machines."""
 
 
 class AuthConfig(_Section):
@@ -499,13 +552,28 @@ def check_folders(config: Config) -> None:
         for index, folder in enumerate(folders)
         if folder.exists() and not folder.is_dir()
     ]
-    both = set(config.copy_.source_folders) & set(config.copy_.target_folders)
-    faults += [
-        f"{config.filepath}: copy: {folder} is both a source and a target folder: it can be one of them only"
-        for folder in sorted(both)
-    ]
+    faults += _contradictions(config)
     if faults:
         raise ConfigurationError("\n".join(faults))
+
+
+def check_folder_names(config: Config) -> None:
+    """Part of `check_folders` that asks no disk, and so never waits for one that hangs.
+
+    Raises:
+        ConfigurationError: names every folder that is given two ends.
+    """
+    faults = list(_contradictions(config))
+    if faults:
+        raise ConfigurationError("\n".join(faults))
+
+
+def _contradictions(config: Config) -> Iterator[str]:
+    sources, targets = set(config.copy_.source_folders), set(config.copy_.target_folders)
+    for folder in sorted(sources & targets):
+        yield f"{config.filepath}: copy: {folder} is both a source and a target folder: it can be one of them only"
+    for folder in sorted(set(config.copy_.drained_folders) - targets):
+        yield f"{config.filepath}: copy.drained_folders: {folder} is no target folder: it needs no draining"
 
 
 def example() -> str:
@@ -546,5 +614,5 @@ def _shown_default(field: FieldInfo) -> str:
     if isinstance(value, float):
         return format_duration(value)
     if isinstance(value, tuple):
-        return "[]"
+        return f"[{', '.join(value)}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

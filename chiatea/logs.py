@@ -70,6 +70,6 @@ def set_up(config: LoggingConfig, service: str, *, console: bool = True) -> None
     if not handlers:
         root.addHandler(logging.NullHandler())
     # Of the libraries only what is wrong is worth a line.
-    for name in ("asyncio", "aiohttp", "grpc"):
+    for name in ("asyncio", "aiohttp", "grpc", "watchfiles"):
         with contextlib.suppress(ValueError):
             logging.getLogger(name).setLevel(max(root.level, logging.WARNING))

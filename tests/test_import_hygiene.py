@@ -7,7 +7,7 @@ import sys
 import pytest
 
 DRAWING = ("textual", "rich")
-HEAVY = ("grpc", "pydantic", "aiohttp", "cryptography", *DRAWING)
+HEAVY = ("grpc", "pydantic", "aiohttp", "cryptography", "watchfiles", *DRAWING)
 
 
 def _loaded_by(module: str) -> set[str]:
@@ -33,7 +33,7 @@ def _skip_unless_there(module: str) -> None:
     "module",
     [
         "chiatea.protobuf", "chiatea.state", "chiatea.config", "chiatea.security", "chiatea.wire", "chiatea.server",
-        "chiatea.collector", "chiatea.cli.main",
+        "chiatea.collector", "chiatea.copier", "chiatea.cli.main",
     ],
 )  # fmt: skip
 def test_nothing_headless_loads_what_draws(module: str) -> None:

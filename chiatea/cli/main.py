@@ -11,6 +11,7 @@ from chiatea import __version__
 from chiatea.cli.certs import certs
 from chiatea.cli.collect import collect
 from chiatea.cli.config import config
+from chiatea.cli.copy import copy
 from chiatea.cli.db import db
 from chiatea.cli.events import events
 from chiatea.cli.serve import serve
@@ -34,7 +35,7 @@ def chia_tea() -> None:
     """
 
 
-for command in (up, serve, collect, tui, status, events, config, certs, db):
+for command in (up, serve, collect, copy, tui, status, events, config, certs, db):
     chia_tea.add_command(command)
 
 

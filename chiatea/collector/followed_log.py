@@ -8,7 +8,7 @@ from chiatea.collector.plotting_side import PlottingSide
 from chiatea.collector.sources.plotters.plotter_command import FAMILY_OF
 from chiatea.collector.sources.plotters.plotter_log import LogNews, PlotterLog
 from chiatea.collector.sources.plotters.plotter_processes import PlotterProcess
-from chiatea.collector.sources.question import Question, UnansweredError
+from chiatea.question import Question, UnansweredError
 
 __all__ = ["FollowedLog"]
 

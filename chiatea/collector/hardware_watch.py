@@ -15,12 +15,12 @@ from chiatea.collector.sources.disk_history import DiskHistory
 from chiatea.collector.sources.disks import Disks
 from chiatea.collector.sources.hardware import CpuWatch, NetworkWatch, look_at_ram, look_at_system
 from chiatea.collector.sources.processes import Processes
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.sensors import Sensors, cpu_temperature
 from chiatea.config import HardwareConfig
 from chiatea.protobuf.chia_pb2 import Process
 from chiatea.protobuf.computer_info_pb2 import ComputerInfo
 from chiatea.protobuf.hardware_pb2 import Disk, Sensor, System
+from chiatea.question import Question, UnansweredError
 
 __all__ = ["HardwareWatch", "Pace"]
 

@@ -15,9 +15,9 @@ from chiatea.collector.source_health import SourceHealth
 from chiatea.collector.sources.chia_config import one_line
 from chiatea.collector.sources.plotters.log_files import newest_logs
 from chiatea.collector.sources.plotters.plotter_processes import PlotterProcess, PlotterProcesses
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.untrusted import mapping
 from chiatea.protobuf.chia_pb2 import PlotInProgress, Process
+from chiatea.question import Question, UnansweredError
 
 __all__ = ["PlottingWatch"]
 

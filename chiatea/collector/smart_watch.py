@@ -12,9 +12,9 @@ from chiatea.collector.source_health import SourceHealth
 from chiatea.collector.sources.block_devices import has_smart
 from chiatea.collector.sources.chia_config import one_line
 from chiatea.collector.sources.limited_command import CommandHungError, output_of
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.smart import ARGUMENTS, SmartReport, parse_smart
 from chiatea.protobuf.hardware_pb2 import Disk
+from chiatea.question import Question, UnansweredError
 
 __all__ = ["SmartWatch", "fill_health"]
 

@@ -19,7 +19,6 @@ from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
 from chiatea.collector.sources.harvester_rounds import HarvesterRounds
-from chiatea.collector.sources.question import Question, UnansweredError
 from chiatea.collector.sources.rpc import RpcClient
 from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, WalletRounds
 from chiatea.collector.sources.untrusted import mapping
@@ -27,6 +26,7 @@ from chiatea.collector.watchdog import Watchdog
 from chiatea.config import Config
 from chiatea.protobuf.chia_pb2 import Source
 from chiatea.protobuf.descriptors import TOPICS, EntryId
+from chiatea.question import Question, UnansweredError
 from chiatea.state.machine_state import MachineState
 from chiatea.state.packed import Entry, PackedEntries, PackedMessages, packed_messages
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chiatea.collector.sources.question import Question, UnansweredError
+from chiatea.question import Question, UnansweredError
 
 __all__ = ["Answer", "Space", "Spaces", "space_of"]
 

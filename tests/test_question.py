@@ -3,7 +3,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from chiatea.collector.sources.question import Question, UnansweredError
+from chiatea.question import Question, UnansweredError
 
 
 async def test_a_late_answer_is_not_lost(until: Callable[[Callable[[], bool]], Awaitable[None]]) -> None:

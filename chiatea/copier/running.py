@@ -1,0 +1,130 @@
+"""Jobs that are under way: a worker for each, its words handed on, and all of them ended together."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Final, Protocol
+
+from chiatea.copier.job_events import Failed, JobEvent, Progress
+from chiatea.copier.job_spec import JobSpec
+
+__all__ = ["Running", "Worker"]
+
+_log = logging.getLogger(__name__)
+
+_END_SECONDS: Final = 8.0
+"""How long a worker may take to make durable what it has."""
+
+
+class Worker(Protocol):
+    """One process that moves plots: `worker_process` has the real one."""
+
+    async def copy(self, spec: JobSpec) -> None:
+        """Moves a plot, from where a journal says that it is."""
+
+    async def recover(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
+        """Settles what an earlier worker left."""
+
+    async def limit(self, max_bytes_per_second: int) -> None:
+        """Another rate from now on; 0 is none."""
+
+    def events(self) -> AsyncIterator[JobEvent]:
+        """What it tells, until it ends."""
+
+    async def close(self, limit_seconds: float) -> bool:
+        """Lets it end; False where it hangs, and is left behind."""
+
+
+class Running:
+    """The workers under way, by job."""
+
+    def __init__(
+        self,
+        start_worker: Callable[[], Awaitable[Worker]],
+        on_event: Callable[[str, JobEvent], None],
+        on_end: Callable[[str, bool], None],
+        max_bytes_per_second: int,
+    ) -> None:
+        """None yet.
+
+        Args:
+            start_worker: makes a worker.
+            on_event: gets a job's id and what its worker tells.
+            on_end: gets a job's id and whether its worker told how it ended.
+            max_bytes_per_second: of all together; 0 is no limit.
+        """
+        self._start_worker = start_worker
+        self._on_event = on_event
+        self._on_end = on_end
+        self._max_bytes_per_second = max_bytes_per_second
+        self._workers: dict[str, Worker] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.is_ending = False
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @property
+    def _share(self) -> int:
+        """What one job may move in a second."""
+        return max(1, self._max_bytes_per_second // max(1, len(self._tasks))) if self._max_bytes_per_second else 0
+
+    def begin(self, spec_of: Callable[[int], JobSpec], job_id: str, *, settles: bool) -> None:
+        """Starts a job.
+
+        Args:
+            spec_of: makes its spec from the rate that is its share.
+            job_id: the same as in the spec.
+            settles: only settle what an earlier worker left.
+        """
+        self._tasks[job_id] = asyncio.create_task(self._run(spec_of, job_id, settles=settles), name=f"copy {job_id}")
+
+    async def _run(self, spec_of: Callable[[int], JobSpec], job_id: str, *, settles: bool) -> None:
+        has_told = False
+        try:
+            worker = self._workers[job_id] = await self._start_worker()
+            spec = spec_of(self._share)
+            if settles:
+                await worker.recover(job_id, spec.journal_folder, spec.target_device)
+            else:
+                await worker.copy(spec)
+            await self._share_out()
+            async for event in worker.events():
+                self._on_event(job_id, event)
+                if not isinstance(event, Progress):
+                    has_told = True
+                    if not await self._close(job_id, worker):
+                        break
+        except OSError as error:
+            has_told = True
+            self._on_event(job_id, Failed(job_id, "internal", f"no worker could be started: {error}", is_kept=False))
+        finally:
+            self._workers.pop(job_id, None)
+            self._tasks.pop(job_id, None)
+            self._on_end(job_id, has_told)
+        await self._share_out()
+
+    async def _share_out(self) -> None:
+        if self._max_bytes_per_second:
+            for worker in list(self._workers.values()):
+                await worker.limit(self._share)
+
+    @staticmethod
+    async def _close(job_id: str, worker: Worker) -> bool:
+        has_ended = await worker.close(_END_SECONDS)
+        if not has_ended:
+            _log.error("job %s: its worker hangs in the system, on a lost disk perhaps, and is left behind", job_id)
+        return has_ended
+
+    async def end(self) -> None:
+        """Lets all leave off; what does not is killed, and what cannot be killed is left behind."""
+        self.is_ending = True
+        tasks = list(self._tasks.values())
+        await asyncio.gather(*(self._close(job_id, worker) for job_id, worker in list(self._workers.items())))
+        if tasks:
+            # Those that a worker still starts in, or that read from one that hangs.
+            _, late = await asyncio.wait(tasks, timeout=1.0)
+            for task in late:
+                task.cancel()
+            await asyncio.wait(tasks)

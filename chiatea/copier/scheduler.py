@@ -1,0 +1,121 @@
+"""What to start now: jobs, targets and limits in, starts out. Pure."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chiatea.copier.jobs import Job, JobState
+from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place
+
+__all__ = ["Start", "order_of", "what_to_start"]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A job that begins now, where, and why there."""
+
+    job: Job
+    target: Target
+    why: str
+
+
+def what_to_start(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> list[Start]:
+    """The jobs to start, in order: first those that a journal knows, then by priority, from the source disk that is
+    read least, and by age.
+
+    No more is started than the limits allow, counted with what is under way; a file system is never promised more
+    than it has left above the reserve. The same in gives the same out.
+    """
+    return _Round(jobs, targets, limits, now).starts
+
+
+class _Round:
+    """One decision: what is under way grows with each start."""
+
+    def __init__(self, jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> None:
+        self.starts: list[Start] = []
+        self._targets = targets
+        self._limits = limits
+        under_way: list[Job] = []
+        going_on: list[Job] = []
+        new: list[Job] = []
+        for job in jobs:
+            if job.is_under_way:
+                under_way.append(job)
+            elif job.must_recover and job.state is JobState.QUEUED:
+                going_on.append(job)
+            elif job.is_due(now):
+                new.append(job)
+        load = load_of([*under_way, *going_on], targets)
+        self._promised, self._n_active = dict(load.promised_bytes), dict(load.n_active)
+        self._n_under_way = len(under_way)
+        self._n_reading: dict[str, int] = {}
+        self._names: set[tuple[Path | None, str]] = {(job.target_folder, job.name) for job in [*under_way, *going_on]}
+        for job in under_way:
+            self._n_reading[job.source_disk] = self._n_reading.get(job.source_disk, 0) + 1
+        self._start_going_on([job for job in going_on if job.is_due(now)])
+        self._start_new(new)
+
+    @property
+    def _is_enough(self) -> bool:
+        return self._n_under_way >= self._limits.max_active
+
+    def _reads(self, source_disk: str) -> int:
+        return self._n_reading.get(source_disk, 0)
+
+    def _start_going_on(self, jobs: list[Job]) -> None:
+        by_folder = {target.folder: target for target in self._targets}
+        for job in sorted(jobs, key=order_of):
+            target = by_folder.get(job.target_folder) if job.target_folder is not None else None
+            # Its space is taken already: a full or drained target is no hindrance.
+            may_take = target is not None and target.state in {
+                TargetState.READY,
+                TargetState.FULL,
+                TargetState.DRAINED,
+            }
+            if (
+                target is not None
+                and may_take
+                and not self._is_enough
+                and self._n_active.get(target.disk, 0) < self._limits.max_per_target
+                and self._reads(job.source_disk) < self._limits.max_per_source
+            ):
+                self._start(job, target, "a journal knows how far it came there")
+
+    def _start_new(self, jobs: list[Job]) -> None:
+        queues: dict[str, deque[Job]] = {}
+        for job in sorted(jobs, key=order_of):
+            queues.setdefault(job.source_disk, deque()).append(job)
+        # While the round lasts there is less and less room: what did not fit will not.
+        too_large: float = float("inf")
+        while not self._is_enough:
+            open_queues = [
+                queue for disk, queue in queues.items() if queue and self._reads(disk) < self._limits.max_per_source
+            ]
+            if not open_queues:
+                return
+            queue = min(open_queues, key=lambda q: (-q[0].priority, self._reads(q[0].source_disk), order_of(q[0])))
+            job = queue.popleft()
+            if job.total_bytes >= too_large:
+                continue
+            targets = [target for target in self._targets if (target.folder, job.name) not in self._names]
+            placement = place(job.total_bytes, targets, Load(self._promised, self._n_active), self._limits)
+            if placement.target is not None:
+                device = placement.target.device
+                self._promised[device] = self._promised.get(device, 0) + job.total_bytes
+                self._start(job, placement.target, placement.why)
+            elif len(targets) == len(self._targets):
+                too_large = job.total_bytes
+
+    def _start(self, job: Job, target: Target, why: str) -> None:
+        self.starts.append(Start(job, target, why))
+        self._n_under_way += 1
+        self._n_active[target.disk] = self._n_active.get(target.disk, 0) + 1
+        self._n_reading[job.source_disk] = self._reads(job.source_disk) + 1
+        self._names.add((target.folder, job.name))
+
+
+def order_of(job: Job) -> tuple[int, float, int, str]:
+    """Jobs that come first in the queue have the smaller one."""
+    return (-job.priority, job.created_time, job.modified_ns, job.id)

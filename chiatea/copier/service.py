@@ -1,0 +1,233 @@
+"""`chia-tea copy`: as a service, once, or only said beforehand."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from chiatea.config import Config, check_folder_names
+from chiatea.copier.copying import Copying
+from chiatea.copier.forecast import Forecast, forecast
+from chiatea.copier.jobs import Job, JobState, refused
+from chiatea.copier.locks import FolderLocks
+from chiatea.copier.placement import Load, Target, TargetState, place
+from chiatea.copier.running import Worker
+from chiatea.copier.settings import Settings, settings_of
+from chiatea.copier.source_watch import SourceWatch
+from chiatea.copier.sources import SourceFolder, SourceLook
+from chiatea.copier.targets import LOOK_SECONDS, TargetFolder, look_at_target
+from chiatea.copier.worker_process import WorkerProcess
+from chiatea.errors import ConfigurationError
+from chiatea.question import Question, UnansweredError
+
+__all__ = ["Outcome", "copy", "plan"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a copier did, or would do.
+
+    Attributes:
+        settings: what it went by.
+        jobs: the moves, of the finished ones the last thousand.
+        targets: the target folders at the end.
+        load: what was promised of them then.
+        n_done: plots moved.
+        bytes_done: their size.
+        left_alone: files that look like plots and are none, or are not finished, and why.
+        unknown_temporary_files: `.copying` files that no journal knows.
+        problems: folders that cannot be used now, and why.
+    """
+
+    settings: Settings
+    jobs: tuple[Job, ...]
+    targets: tuple[Target, ...]
+    load: Load
+    n_done: int
+    bytes_done: int
+    left_alone: dict[Path, str]
+    unknown_temporary_files: tuple[Path, ...]
+    problems: dict[Path, str]
+
+    @property
+    def n_failed(self) -> int:
+        """Plots that were not moved."""
+        return sum(job.state is JobState.FAILED for job in self.jobs)
+
+    @property
+    def n_waiting(self) -> int:
+        """Plots that are to be moved yet."""
+        return sum(not job.is_over for job in self.jobs)
+
+
+async def copy(
+    config: Config,
+    *,
+    stop: asyncio.Event,
+    once: bool = False,
+    tell: Callable[[Job], None] = lambda _: None,
+    worker: Callable[[], Awaitable[Worker]] = WorkerProcess.start,
+) -> Outcome:
+    """Moves plots until `stop` is set or, `once`, until nothing more can be moved now.
+
+    Args:
+        config: the configuration.
+        stop: ends it; what is half copied goes on at the next start.
+        once: move what is there now.
+        tell: gets each job that is new or has changed.
+        worker: starts the process that moves one plot.
+
+    Raises:
+        ConfigurationError: nothing is configured, or another copier works with one of the folders.
+    """
+    _check(config)
+    locks = FolderLocks()
+    try:
+        await _lock(config, locks)
+        copying = _copying(config, locks, once=once, tell=tell, worker=worker)
+        await copying.look_at_all()
+        if not once:
+            n_folders = len(copying.sources), len(copying.targets)
+            _log.info("watching %d source folders for %d target folders", *n_folders)
+        await copying.run(stop, once=once)
+        if once and not stop.is_set():
+            _give_up_what_waits(copying)
+        return _outcome(copying)
+    finally:
+        locks.release()
+
+
+async def plan(config: Config) -> tuple[Outcome, Forecast]:
+    """What `copy --once` would do now. Changes nothing, and may run beside a copier.
+
+    Raises:
+        ConfigurationError: nothing is configured.
+    """
+    _check(config)
+    copying = _copying(config, None, once=True, tell=lambda _: None, worker=WorkerProcess.start)
+    await copying.look_at_all()
+    targets = [target.now() for target in copying.targets]
+    moves = forecast(copying.list.jobs.values(), targets, copying.settings.limits, time.time())
+    return _outcome(copying), moves
+
+
+def _check(config: Config) -> None:
+    for key, folders in (
+        ("source_folders", config.copy_.source_folders),
+        ("target_folders", config.copy_.target_folders),
+    ):
+        if not folders:
+            raise ConfigurationError(
+                f"{config.filepath}: copy.{key}: is empty", "name the folders to move plots between"
+            )
+    check_folder_names(config)
+
+
+async def _lock(config: Config, locks: FolderLocks) -> None:
+    """Locks all that answers now; what does not is locked when it does."""
+    own = config.machine.state_folder / "copy"
+    try:
+        own.mkdir(parents=True, exist_ok=True)
+        locks.take(own)
+    except OSError as error:
+        raise ConfigurationError(f"{own}: cannot be used: {error.strerror}", "set machine.state_folder") from None
+    folders = (*config.copy_.source_folders, *config.copy_.target_folders)
+    drained = set(config.copy_.drained_folders)
+    questions = [Question(partial(locks.take, folder)) for folder in folders if folder not in drained]
+    answers = await asyncio.gather(*(question.answer(LOOK_SECONDS) for question in questions), return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException) and not isinstance(answer, OSError | UnansweredError):
+            raise answer
+
+
+def _copying(
+    config: Config,
+    locks: FolderLocks | None,
+    *,
+    once: bool,
+    tell: Callable[[Job], None],
+    worker: Callable[[], Awaitable[Worker]],
+) -> Copying:
+    copy = config.copy_
+    clock = _steady_clock()
+
+    def look_at(folder: Path) -> Target:
+        if locks is not None and folder not in copy.drained_folders:
+            try:
+                locks.take(folder)
+            except ConfigurationError as error:
+                return Target(folder, TargetState.QUARANTINED, looked_time=clock(), reason=error.message)
+            except OSError:
+                pass  # it is told of below, in words
+        return look_at_target(folder, on_root=copy.targets_on_root, now=clock())
+
+    targets = [
+        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders)
+        for folder in dict.fromkeys(copy.target_folders)
+    ]
+    copying = Copying(settings_of(config, once=once), targets, worker, clock=clock, tell=tell)
+    for folder in dict.fromkeys(copy.source_folders):
+        source = SourceFolder(folder, copy.suffixes, copy.settle_seconds)
+        copying.sources.append(
+            SourceWatch(
+                folder,
+                partial(_look_into, source, locks),
+                copy.suffixes,
+                rescan_every=copy.rescan_every,
+                on_look=copying.take_in,
+            )
+        )
+    return copying
+
+
+def _look_into(source: SourceFolder, locks: FolderLocks | None) -> SourceLook:
+    if locks is not None:
+        locks.take(source.folder)
+    return source.look()
+
+
+def _steady_clock() -> Callable[[], float]:
+    """UTC seconds since the epoch, as they are at the start; afterwards nobody sets them."""
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
+
+
+def _give_up_what_waits(copying: Copying) -> None:
+    targets = [target.now() for target in copying.targets]
+    reasons: dict[str, list[Job]] = {}
+    for job in list(copying.list.jobs.values()):
+        if job.is_over or job.is_set_aside:
+            continue
+        if job.must_recover:
+            why = next((f"{t.folder} {t.reason}" for t in targets if t.folder == job.target_folder), "")
+            why = why or f"{job.target_folder} is no target folder any more"
+            why = f"it is half copied, and waits for its target: {why}"
+        else:
+            why = f"no target takes it: {place(job.total_bytes, targets, Load({}, {}), copying.settings.limits).why}"
+        copying.list.change(refused(job, why, now=time.time()))
+        reasons.setdefault(why, []).append(job)
+    for why, jobs in reasons.items():
+        copying.notices.given_up(jobs, why)
+
+
+def _outcome(copying: Copying) -> Outcome:
+    jobs: Sequence[Job] = [job for job in copying.list.jobs.values() if not job.is_set_aside]
+    targets = tuple(target.now() for target in copying.targets)
+    problems = {source.folder: source.problem for source in copying.sources if source.problem}
+    problems |= {target.folder: target.reason for target in targets if target.state is not TargetState.READY}
+    return Outcome(
+        settings=copying.settings,
+        jobs=tuple(jobs),
+        targets=targets,
+        load=copying.load(),
+        n_done=copying.list.n_done,
+        bytes_done=copying.list.bytes_done,
+        left_alone=copying.notices.passed_over | copying.notices.unfinished,
+        unknown_temporary_files=tuple(sorted(copying.notices.unknown_temporary_files)),
+        problems=problems,
+    )

@@ -1,0 +1,326 @@
+"""`chia-tea copy` as a process: every plot arrives once, byte for byte, whatever happens in between."""
+
+import contextlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.copier.small_plots import a_plot, plot_name, write_plot
+
+from .conftest import Home
+
+MIB = 1 << 20
+
+
+class Copies:
+    """Two source folders and two target folders of one home."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self.sources = [home.folder / "in" / name for name in ("one", "two")]
+        self.targets = [home.folder / "farm" / name for name in ("one", "two")]
+        for folder in (*self.sources, *self.targets):
+            folder.mkdir(parents=True)
+        self.configure()
+
+    def configure(self, more: str = "", *, settle: str = "0s", targets: list[Path] | None = None) -> None:
+        sources, into = ([str(path) for path in paths] for paths in (self.sources, targets or self.targets))
+        self.home.write_config(
+            f"copy:\n  source_folders: {sources}\n  target_folders: {into}\n  targets_on_root: true\n"
+            f"  settle_seconds: {settle}\n  reserve: 0\n  rescan_every: 0.2s\n{more}"
+        )
+
+    def write(self, numbers: range, n_bytes: int = MIB) -> None:
+        for number in numbers:
+            write_plot(self.sources[number % 2], number, n_bytes)
+
+    def once(self, code: int = 0) -> dict[str, Any]:
+        done = self.home.run("copy", "--once", "--json", check=False)
+        assert done.returncode == code, done.stderr
+        document: dict[str, Any] = json.loads(done.stdout)
+        return document
+
+    def in_sources(self) -> list[str]:
+        return sorted(path.name for folder in self.sources for path in folder.iterdir())
+
+    def in_targets(self) -> list[str]:
+        return sorted(path.name for folder in self.targets if folder.exists() for path in folder.iterdir())
+
+    def see_all_moved(self, numbers: range, n_bytes: int = MIB) -> None:
+        assert self.in_sources() == []
+        assert self.in_targets() == sorted(plot_name(number) for number in numbers)
+        for folder in self.targets:
+            for path in folder.iterdir() if folder.exists() else ():
+                number = next(number for number in numbers if plot_name(number) == path.name)
+                assert path.read_bytes() == a_plot(number, n_bytes)
+
+    def are_under_way(self) -> bool:
+        """Some copy has got bytes on the disk."""
+        try:
+            return any(path.stat().st_blocks > 0 for folder in self.targets for path in folder.glob("*.copying"))
+        except FileNotFoundError:
+            return False
+
+    @property
+    def journal(self) -> list[Path]:
+        return list((self.home.folder / ".chia_tea/state/copy/journal").glob("*.json"))
+
+
+@pytest.fixture
+def copies(home: Home) -> Copies:
+    return Copies(home)
+
+
+def states(document: dict[str, Any]) -> dict[str, str]:
+    return {Path(job["source_filepath"]).name: job["state"] for job in document["jobs"]}
+
+
+def test_a_dozen_plots_from_two_sources_to_two_targets_arrive_byte_for_byte(copies: Copies) -> None:
+    copies.write(range(12))
+    document = copies.once()
+    copies.see_all_moved(range(12))
+    assert set(states(document).values()) == {"DONE"}
+    assert (document["copier"]["n_done"], document["copier"]["bytes_done"]) == (12, 12 * MIB)
+    job = document["jobs"][0]
+    assert Path(job["target_filepath"]).is_file()
+    assert (job["copied_bytes"], job["verification"], job["n_attempts"]) == (MIB, "FULL", 1)
+    assert job["hash"]
+    assert copies.journal == []
+    assert copies.once()["jobs"] == []
+
+
+def test_nothing_to_move_is_no_failure(copies: Copies) -> None:
+    assert copies.home.run("copy", "--once").stdout == ""
+
+
+def test_a_dry_run_says_what_would_go_where_and_moves_nothing(copies: Copies) -> None:
+    copies.write(range(3))
+    (copies.sources[0] / "odd.plot").mkdir()
+    done = copies.home.run("copy", "--dry-run")
+    lines = done.stdout.splitlines()
+    assert done.stderr == ""
+    assert sum(" -> " in line for line in lines) == 3
+    assert any("odd.plot stays: is a folder" in line for line in lines)
+    assert lines[-1] == "3 to move, 3.00 MiB; 0 have no room"
+    document = json.loads(copies.home.run("copy", "--dry-run", "--json").stdout)
+    assert {move["target_id"] for move in document["moves"]} <= {str(target) for target in copies.targets}
+    assert len(copies.in_sources()) == 4
+    assert copies.in_targets() == []
+
+
+def test_a_plot_that_is_not_what_its_name_says_stays_and_the_others_are_moved(copies: Copies) -> None:
+    copies.write(range(4))
+    wrong = write_plot(copies.sources[0], 99, name=plot_name(98))
+    document = copies.once(code=1)
+    assert states(document)[wrong.name] == "FAILED"
+    (job,) = [job for job in document["jobs"] if job["state"] == "FAILED"]
+    assert "its name tells of" in job["last_error"]
+    assert copies.in_sources() == [wrong.name]
+    assert copies.in_targets() == sorted(plot_name(number) for number in range(4))
+
+
+def test_what_is_no_plot_is_told_and_left_alone(copies: Copies) -> None:
+    copies.write(range(2))
+    outside = write_plot(copies.home.folder, 50)
+    (copies.sources[0] / plot_name(51)).symlink_to(outside)
+    (copies.sources[0] / "folder.plot").mkdir()
+    (copies.sources[1] / f"{plot_name(52)}.copying").write_bytes(b"half")
+    (copies.targets[0] / f"{plot_name(53)}.copying").write_bytes(b"whose?")
+    document = copies.once()
+    told = {Path(entry["filepath"]).name: entry["reason"] for entry in document["left_alone"]}
+    assert "symbolic link" in told[plot_name(51)]
+    assert "folder" in told["folder.plot"]
+    assert [Path(path).name for path in document["unknown_temporary_files"]] == [f"{plot_name(53)}.copying"]
+    assert outside.exists()
+    assert copies.in_sources() == sorted([plot_name(51), "folder.plot", f"{plot_name(52)}.copying"])
+    assert f"{plot_name(53)}.copying" in copies.in_targets()
+
+
+def test_names_that_are_hard_to_write_arrive_as_they_are(copies: Copies) -> None:
+    starts = (b"a ", b"\xff\n\x1b[2J ")
+    names = [os.fsdecode(start + plot_name(number).encode()) for number, start in enumerate(starts)]
+    for number, name in enumerate(names):
+        write_plot(copies.sources[0], number, name=name)
+    assert set(states(copies.once()).values()) == {"DONE"}
+    assert copies.in_targets() == sorted(names)
+
+
+def test_a_file_that_is_still_being_written_stays(copies: Copies) -> None:
+    copies.configure(settle="1h")
+    copies.write(range(1))
+    document = copies.once()
+    assert document["jobs"] == []
+    assert "was written to" in document["left_alone"][0]["reason"]
+    copies.configure()
+    with (copies.sources[0] / plot_name(0)).open("ab"):
+        document = copies.once()
+        assert f"process {os.getpid()} has it open to write" in document["left_alone"][0]["reason"]
+    copies.once()
+    copies.see_all_moved(range(1))
+
+
+def test_a_target_that_is_not_there_gets_nothing_and_the_other_one_all(copies: Copies) -> None:
+    copies.write(range(3))
+    copies.targets[0].rmdir()
+    document = copies.once()
+    copies.see_all_moved(range(3))
+    assert [target["state"] for target in document["targets"]] == ["NOT_MOUNTED", "READY"]
+    copies.write(range(3))
+    copies.configure(targets=[copies.targets[0]])
+    document = copies.once(code=1)
+    assert set(states(document).values()) == {"FAILED"}
+    assert "is not there" in document["jobs"][0]["last_error"]
+    assert not copies.targets[0].exists()
+
+
+def test_a_target_on_the_systems_own_disk_gets_nothing_unless_it_may(copies: Copies) -> None:
+    if copies.targets[0].stat().st_dev != Path("/").stat().st_dev:
+        pytest.skip("this folder is not on the system's own disk")
+    copies.write(range(1))
+    copies.home.config.write_text(copies.home.config.read_text().replace("targets_on_root: true", ""))
+    assert "copy.targets_on_root" in copies.once(code=1)["jobs"][0]["last_error"]
+    assert copies.in_targets() == []
+
+
+@pytest.fixture
+def small_disk(copies: Copies) -> Iterator[Path]:
+    """A folder on another file system: full but for what the test leaves by its reserve."""
+    shared = Path("/dev/shm")
+    if not os.access(shared, os.W_OK) or shared.stat().st_dev == Path("/").stat().st_dev:
+        pytest.skip("there is no other file system here")
+    folder = shared / f"chia-tea-{os.getpid()}-{copies.home.port}"
+    folder.mkdir()
+    yield folder
+    for path in folder.iterdir():
+        path.unlink()
+    folder.rmdir()
+
+
+def test_a_full_target_gets_what_fits_and_the_rest_is_told(copies: Copies, small_disk: Path) -> None:
+    copies.write(range(3), 4 * MIB)
+    room = os.statvfs(small_disk)
+    # Room for one plot and a half; others of this machine may use a little of it meanwhile.
+    copies.configure("  max_per_target: 3\n", targets=[small_disk])
+    reserve = room.f_bavail * room.f_frsize - 6 * MIB
+    copies.home.config.write_text(copies.home.config.read_text().replace("reserve: 0", f"reserve: {reserve}"))
+    document = copies.once(code=1)
+    assert sorted(states(document).values()) == ["DONE", "FAILED", "FAILED"]
+    failed = [job for job in document["jobs"] if job["state"] == "FAILED"]
+    assert "4.00 MiB are needed" in failed[0]["last_error"]
+    assert document["targets"][0]["free_bytes"] >= reserve
+    assert len(list(small_disk.iterdir())) == 1
+    assert len(copies.in_sources()) == 2
+
+
+def test_a_killed_copier_goes_on_and_every_plot_arrives_once(copies: Copies) -> None:
+    copies.configure("  max_bandwidth: 16MB\n")
+    copies.write(range(4), 8 * MIB)
+    for _ in range(4):
+        process = copies.home.start("copy", ready="goes to")
+        copies.home.until(copies.are_under_way)
+        process.kill()
+        process.wait()
+        assert copies.in_sources()
+    copies.configure()
+    document = copies.once()
+    copies.see_all_moved(range(4), 8 * MIB)
+    assert document["copier"]["n_failed"] == 0
+    assert copies.journal == []
+
+
+def test_on_a_terminal_jobs_are_drawn_in_place_and_the_end_is_one_line(copies: Copies) -> None:
+    copies.write(range(3))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "chiatea", "copy", "--once"],
+        env=copies.home.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    drawn = b""
+    # Source: pty(7): reading fails with EIO when nobody has the other side open any more.
+    with contextlib.suppress(OSError):
+        while piece := os.read(ours, 65536):
+            drawn += piece
+    os.close(ours)
+    assert process.communicate()[0] == b""
+    assert process.returncode == 0
+    lines = drawn.decode().split("\r\n")
+    for number in range(3):
+        assert any("moved " in line and f"{plot_name(number)} to " in line for line in lines)
+    assert any("copying" in line and "[...................." in line for line in lines)
+    assert lines[-2].endswith("moved 3 plots, 3.00 MiB; 0 failed")
+    assert "level=" not in drawn.decode()
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    return [child for child in psutil.Process(process.pid).children() if "chiatea.copier.worker" in child.cmdline()]
+
+
+def test_a_killed_worker_is_replaced_and_its_plot_arrives(copies: Copies) -> None:
+    copies.configure("  max_bandwidth: 4MB\n  retry_after: 0.1s\n")
+    copies.write(range(1), 4 * MIB)
+    process = copies.home.start("copy", ready="goes to")
+    copies.home.until(lambda: workers_of(process) and copies.are_under_way())
+    workers_of(process)[0].kill()
+    copies.home.until(lambda: copies.in_sources() == [] and not copies.journal)
+    copies.see_all_moved(range(1), 4 * MIB)
+
+
+def test_the_service_takes_plots_as_they_appear_and_leaves_off_when_it_is_told_to(copies: Copies) -> None:
+    copies.sources[1].rmdir()
+    copies.write(range(1))
+    process = copies.home.start("copy", ready="moved")
+    copies.sources[1].mkdir()
+    copies.write(range(1, 4))
+    copies.home.until(lambda: copies.in_sources() == [])
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    copies.see_all_moved(range(4))
+
+
+def test_ended_in_the_middle_it_goes_on_at_the_next_start(copies: Copies) -> None:
+    copies.configure("  max_bandwidth: 4MB\n")
+    copies.write(range(1), 8 * MIB)
+    process = copies.home.start("copy", ready="goes to")
+    copies.home.until(copies.are_under_way)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 130
+    assert len(copies.journal) == 1
+    copies.configure()
+    document = copies.once()
+    copies.see_all_moved(range(1), 8 * MIB)
+    assert states(document) == {plot_name(0): "DONE"}
+
+
+def test_a_second_copier_is_refused_with_one_line_and_a_killed_ones_locks_are_free(copies: Copies) -> None:
+    process = copies.home.start("copy", ready="watching")
+    done = copies.home.run("copy", "--once", check=False)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert f"another chia-tea copy (process {process.pid})" in done.stderr
+    other = copies.home.folder / "other.yml"
+    other.write_text(copies.home.config.read_text().replace("name: barn", "name: barn, state_folder: elsewhere"))
+    done = copies.home.run("copy", "--once", "--config", str(other), check=False)
+    assert done.returncode == 2
+    assert str(copies.sources[0]) in done.stderr
+    process.kill()
+    process.wait()
+    copies.once()
+
+
+def test_without_folders_it_says_what_to_configure(home: Home) -> None:
+    done = home.run("copy", "--once", check=False)
+    assert done.returncode == 2
+    assert "copy.source_folders: is empty" in done.stderr
