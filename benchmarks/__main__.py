@@ -3,7 +3,7 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "hardware", "collector", "latency", "log")
+BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "hardware", "collector", "latency", "log", "copy")
 
 for name in BENCHMARKS:
     began = time.monotonic()

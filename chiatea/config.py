@@ -144,7 +144,7 @@ class MachineConfig(_Section):
     name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=100)
     """The name that dashboards show. Default: the host's name."""
     state_folder: Filepath = _default_path("~/.chia_tea/state")
-    """What must survive a restart: this machine's id, how far its logs are read."""
+    """What must survive a restart: this machine's id, how far its logs are read, what is half copied."""
 
 
 class LoggingConfig(_Section):

@@ -1,4 +1,5 @@
 import os
+import re
 import string
 from pathlib import Path
 
@@ -8,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from chiatea.config import Config, SendUpdateEveryConfig, check_folders, default_filepath, example, load
+from chiatea.config import (
+    Config,
+    SendUpdateEveryConfig,
+    check_folder_names,
+    check_folders,
+    default_filepath,
+    example,
+    load,
+)
 from chiatea.errors import ConfigurationError
 from chiatea.protobuf.descriptors import TOPICS
 
@@ -268,3 +277,39 @@ def test_a_folder_that_is_not_there_may_come(path: Path) -> None:
 def test_nothing_is_made_by_reading(home: Path) -> None:
     load()
     assert os.listdir(home) == []  # noqa: PTH208
+
+
+def test_what_is_said_of_copies_takes_units(path: Path) -> None:
+    copy = _load(
+        path,
+        "copy: {reserve: 10GiB, max_bandwidth: 200MB/s, settle_seconds: 2m, rescan_every: 5s, suffixes: [.gplot]}",
+    ).copy_
+    assert (copy.reserve, copy.max_bandwidth, copy.settle_seconds) == (10 * 2**30, 200_000_000, 120.0)
+    assert copy.suffixes == (".gplot",)
+    assert _load(path, "copy: {max_bandwidth: ''}").copy_.max_bandwidth == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("suffixes: [plot]", "'plot' is no suffix: write it with its dot, as .plot"),
+        ("suffixes: [.plot.copying]", "it is never moved"),
+        ("suffixes: []", "copy.suffixes"),
+        ("max_per_target: 0", "should be at least 1"),
+        ("max_bandwidth: -1", "should be at least 0"),
+        ("verification: maybe", "copy.verification: is 'maybe'"),
+        ("settle_seconds: soon", "is no duration"),
+    ],
+)
+def test_what_copies_cannot_be_told_is_refused(path: Path, text: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(fault)):
+        _load(path, f"copy: {{{text}}}")
+
+
+def test_folders_that_contradict_each_other_are_refused_without_asking_a_disk(path: Path) -> None:
+    config = _load(path, "copy: {source_folders: [/a, /b], target_folders: [/b, /c], drained_folders: [/d]}")
+    with pytest.raises(ConfigurationError) as caught:
+        check_folder_names(config)
+    assert len(caught.value.lines()) == 2
+    assert "/b is both a source and a target folder" in str(caught.value)
+    assert "/d is no target folder" in str(caught.value)

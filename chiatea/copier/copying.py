@@ -4,9 +4,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from pathlib import Path
 
-from chiatea.copier.failures import MoveFailedError
 from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress
 from chiatea.copier.job_list import JobList
 from chiatea.copier.job_spec import JobSpec
@@ -22,7 +20,7 @@ from chiatea.copier.jobs import (
     progressed,
     waiting_again,
 )
-from chiatea.copier.journal import Journal, JournalEntry
+from chiatea.copier.journal_reading import JournalReading
 from chiatea.copier.notices import Notices
 from chiatea.copier.placement import Load, TargetState, load_of
 from chiatea.copier.running import Running, Worker
@@ -64,7 +62,7 @@ class Copying:
         self.notices = Notices()
         self.sources: list[SourceWatch] = []
         self._clock = clock
-        self._journal = Journal(settings.journal_folder)
+        self._journal = JournalReading(settings.journal_folder, self.notices)
         self._running = Running(start_worker, self._on_event, self._on_end, settings.max_bytes_per_second)
         self._news = asyncio.Event()
         self._wanted = {target.folder: asyncio.Event() for target in targets}
@@ -87,7 +85,7 @@ class Copying:
         for source in self.sources:
             self.notices.source(source)
         for target in self.targets:
-            self._looked_at(target)
+            await self._looked_at(target)
 
     @staticmethod
     async def _look_into_all(source: SourceWatch) -> None:
@@ -96,11 +94,21 @@ class Copying:
 
     async def run(self, stop: asyncio.Event, *, once: bool) -> None:
         """Moves plots until `stop` is set or, `once`, until nothing more can be moved now."""
-        tasks = [asyncio.create_task(self._follow_target(target)) for target in self.targets]
-        if not once:
-            tasks += [asyncio.create_task(source.run(self.notices.source)) for source in self.sources]
         stopping = asyncio.create_task(stop.wait())
+        tasks: list[asyncio.Task[None]] = []
         try:
+            if once:
+                tasks.append(asyncio.create_task(self.look_at_all()))
+                await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+                if not stop.is_set():
+                    tasks.pop().result()
+            else:
+                await self._take_in_journal()
+                tasks += [asyncio.create_task(source.run(self.notices.source)) for source in self.sources]
+            for target in self.targets:
+                if not once:
+                    self._wanted[target.folder].set()
+                tasks.append(asyncio.create_task(self._follow_target(target)))
             while not stop.is_set():
                 self._news.clear()
                 now = self._clock()
@@ -151,7 +159,9 @@ class Copying:
         if self.n_active >= self.settings.limits.max_active:
             return
         targets = [target.now() for target in self.targets]
-        for start in what_to_start(self.list.jobs.values(), targets, self.settings.limits, now):
+        # One that is to be tried again may have a worker still, which is ending.
+        jobs = [job for job in self.list.jobs.values() if job.is_under_way or job.id not in self._running]
+        for start in what_to_start(jobs, targets, self.settings.limits, now):
             self._begin(start)
 
     def _begin(self, start: Start) -> None:
@@ -186,7 +196,8 @@ class Copying:
                 state = JobState(event.state)
                 self.list.change(progressed(job, state, copied_bytes=copied, verified_bytes=verified, now=now))
             case Done():
-                self.list.change(finished(job, plot_hash=event.hash, now=now))
+                verified = job.total_bytes if event.verification == "full" else job.verified_bytes
+                self.list.change(finished(job, plot_hash=event.hash, verified_bytes=verified, now=now))
                 self.notices.done(job, event)
             case Cancelled() if job.is_set_aside:
                 self.list.remove(job_id)
@@ -209,7 +220,7 @@ class Copying:
     def _on_end(self, job_id: str, has_told: bool) -> None:  # noqa: FBT001 - a callback
         job = self.list.jobs.get(job_id)
         if job is not None and not has_told:
-            is_kept = self._is_in_journal(job_id)
+            is_kept = self._journal.entry(job_id) is not None
             if self._running.is_ending:
                 self.list.change(going_on_later(job) if is_kept else waiting_again(job))
             else:
@@ -233,36 +244,20 @@ class Copying:
             wanted.clear()
             await target.look()
             await self._take_in_journal()
-            self._looked_at(target)
+            await self._looked_at(target)
             self._news.set()
 
-    def _looked_at(self, target: TargetFolder) -> None:
+    async def _looked_at(self, target: TargetFolder) -> None:
         if target.is_being_looked_at:
             return
         now = target.now()
         self.notices.target(now)
         names = {f"{job.name}.copying" for job in self.list.at_target(target.folder)}
-        self.notices.temporary_files(target.folder, [name for name in now.temporary_bytes if name not in names])
+        unknown = {target.folder / name for name in now.temporary_bytes.keys() - names}
+        if unknown:
+            unknown -= await asyncio.to_thread(self._journal.temporary_filepaths)
+        self.notices.temporary_files(target.folder, unknown)
 
     async def _take_in_journal(self) -> None:
-        entries = await asyncio.to_thread(self._read_journal)
+        entries = await asyncio.to_thread(self._journal.entries, but=self.list.jobs)
         self.list.take_in_journal(entries, self._clock())
-
-    def _read_journal(self) -> list[JournalEntry]:
-        entries = []
-        for job_id in self._journal.job_ids():
-            if job_id not in self.list.jobs:
-                try:
-                    entry = self._journal.read(job_id)
-                except MoveFailedError as error:
-                    self.notices.once(Path(job_id), str(error))
-                    continue
-                if entry is not None:
-                    entries.append(entry)
-        return entries
-
-    def _is_in_journal(self, job_id: str) -> bool:
-        try:
-            return self._journal.read(job_id) is not None
-        except MoveFailedError:
-            return False

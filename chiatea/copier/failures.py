@@ -11,6 +11,8 @@ from chiatea.errors import ChiaTeaError
 __all__ = ["MoveFailedError", "at_journal", "at_source", "at_target"]
 
 _NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_NAME: Final = frozenset({errno.EEXIST, errno.ENAMETOOLONG, errno.EILSEQ})
+"""Taken, too long, or of letters that the file system does not have."""
 
 
 class MoveFailedError(ChiaTeaError):
@@ -39,7 +41,7 @@ def at_target(what: str) -> Iterator[None]:
         kind: FailureKind = "target_lost"
         if error.errno in _NO_SPACE:
             kind = "no_space"
-        elif error.errno == errno.EEXIST:
+        elif error.errno in _NO_NAME:
             kind = "name_taken"
         raise MoveFailedError(kind, f"{what}: {_reason(error)}") from error
 

@@ -29,7 +29,7 @@ FailureKind: TypeAlias = Literal[
     source_changed  it was written to: it is taken again when it has settled
     target_lost     the target cannot be used (EIO, EROFS, another file system, unmounted): quarantine, the job goes elsewhere
     no_space        the target is full: the job goes elsewhere
-    name_taken      the final or the temporary name is there already: a person decides
+    name_taken      the final or the temporary name is there already, or cannot be had there: a person decides
     header          it is no whole plot, or not the one that its name tells of: never moved as it is
     internal        the journal cannot be written, or a fault of our own
 """  # noqa: E501 - a table

@@ -158,12 +158,14 @@ def progressed(job: Job, state: JobState, *, copied_bytes: int, verified_bytes: 
     )
 
 
-def finished(job: Job, *, plot_hash: str, now: float) -> Job:
+def finished(job: Job, *, plot_hash: str, verified_bytes: int, now: float) -> Job:
     """The plot is where it belongs, and its source is gone."""
     return replace(
         job,
         state=JobState.DONE,
+        must_recover=False,
         copied_bytes=job.total_bytes,
+        verified_bytes=verified_bytes,
         bytes_per_second=0.0,
         last_error="",
         finished_time=now,
@@ -173,12 +175,20 @@ def finished(job: Job, *, plot_hash: str, now: float) -> Job:
 
 def cancelled(job: Job, *, now: float) -> Job:
     """Somebody cancelled it; the source stays."""
-    return replace(job, state=JobState.CANCELLED, bytes_per_second=0.0, finished_time=now)
+    return replace(job, state=JobState.CANCELLED, must_recover=False, bytes_per_second=0.0, finished_time=now)
 
 
 def refused(job: Job, error: str, *, now: float) -> Job:
     """It is over without having been moved, and is not tried again."""
-    return replace(job, state=JobState.FAILED, bytes_per_second=0.0, last_error=error, finished_time=now)
+    return replace(
+        job,
+        state=JobState.FAILED,
+        must_recover=False,
+        bytes_per_second=0.0,
+        last_error=error,
+        finished_time=now,
+        next_attempt_time=None,
+    )
 
 
 def failed(job: Job, kind: FailureKind, error: str, *, now: float, policy: RetryPolicy, is_kept: bool = False) -> Job:

@@ -160,12 +160,13 @@ class Journal:
         with contextlib.ExitStack() as stack:
             with at_journal(f"{shown(self._folder)}: cannot be locked"):
                 self._make_folder()
-                file = stack.enter_context((self._folder / _LOCK_NAME).open("ab"))
+                descriptor = os.open(self._folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                stack.callback(_close, descriptor)
                 # One byte of one file stands for each pair, so that no lock files are left behind.
                 name = os.fsencode(spec.job_id) + b"\0" + os.fsencode(spec.target_folder)
                 place = xxhash.xxh3_64_intdigest(name) % _LOCK_BYTES
                 try:
-                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+                    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
                 except (BlockingIOError, PermissionError):
                     raise MoveFailedError(
                         "internal", f"{shown(spec.source)}: another worker is at it", "it is tried again when that ends"
@@ -184,6 +185,12 @@ class Journal:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def _close(descriptor: int) -> None:
+    """Nothing was written, so there is nothing that could be lost."""
+    with contextlib.suppress(OSError):
+        os.close(descriptor)
 
 
 def _encoded(entry: JournalEntry) -> bytes:

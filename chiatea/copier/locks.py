@@ -70,6 +70,13 @@ class FolderLocks:
             os.close(old[1])
         return True
 
+    def let_go(self, folder: Path) -> None:
+        """Gives one back, where it is held."""
+        with self._mutex:
+            held = self._held.pop(folder, None)
+            if held is not None:
+                os.close(held[1])
+
     def release(self) -> None:
         """Gives all back."""
         with self._mutex:

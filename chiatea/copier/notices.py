@@ -1,7 +1,7 @@
 """What a copier says in its log, each thing once."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from chiatea.copier.job_events import Done
@@ -61,19 +61,20 @@ class Notices:
             if plot.fault:
                 self.once(folder / plot.name, f"{shown(folder / plot.name)} {plot.fault}")
 
-    def temporary_files(self, folder: Path, names: Iterable[str]) -> None:
+    def temporary_files(self, folder: Path, paths: set[Path]) -> None:
         """Unfinished copies that no journal knows: another copier's, or what a lost journal left."""
-        unknown = {path for path in self.unknown_temporary_files if path.parent != folder}
-        for name in names:
-            unknown.add(folder / name)
-            self.once(
-                folder / name,
-                f"{shown(folder / name)}: no journal knows of this copy: it stays; delete it if nobody writes it",
-            )
-        self.unknown_temporary_files = unknown
+        others = {path for path in self.unknown_temporary_files if path.parent != folder}
+        for path in sorted(paths):
+            self.once(path, f"{shown(path)}: no journal knows of this copy: it stays; delete it if nobody writes it")
+        self.unknown_temporary_files = others | paths
 
     def begun(self, start: Start) -> None:
-        """A copy begins."""
+        """A copy begins, or what one left is settled."""
+        if start.job.is_set_aside:
+            _log.info(
+                "%s is there again: what was left of %s is seen to", shown(start.target.folder), shown(start.job.name)
+            )
+            return
         _log.info("%s goes to %s: %s", shown(start.job.source), shown(start.target.folder), start.why)
 
     def done(self, job: Job, done: Done) -> None:

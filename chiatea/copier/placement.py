@@ -89,7 +89,7 @@ def load_of(jobs: Iterable[Job], targets: Iterable[Target]) -> Load:
     for job in jobs:
         if job.is_under_way:
             n_active[job.target_disk] = n_active.get(job.target_disk, 0) + 1
-        elif not job.must_recover:
+        elif job.is_over or not job.must_recover:
             continue
         target = by_folder.get(job.target_folder) if job.target_folder is not None else None
         device, taken = job.target_device, 0

@@ -65,6 +65,9 @@ class Running:
     def __len__(self) -> int:
         return len(self._tasks)
 
+    def __contains__(self, job_id: object) -> bool:
+        return job_id in self._tasks
+
     @property
     def _share(self) -> int:
         """What one job may move in a second."""
@@ -99,6 +102,9 @@ class Running:
         except OSError as error:
             has_told = True
             self._on_event(job_id, Failed(job_id, "internal", f"no worker could be started: {error}", is_kept=False))
+        except ValueError as error:
+            _log.error("job %s: its worker told what nobody understands: %s", job_id, error)
+            await self._close(job_id, self._workers[job_id])
         finally:
             self._workers.pop(job_id, None)
             self._tasks.pop(job_id, None)

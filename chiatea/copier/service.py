@@ -90,7 +90,6 @@ async def copy(
     try:
         await _lock(config, locks)
         copying = _copying(config, locks, once=once, tell=tell, worker=worker)
-        await copying.look_at_all()
         if not once:
             n_folders = len(copying.sources), len(copying.targets)
             _log.info("watching %d source folders for %d target folders", *n_folders)
@@ -166,8 +165,12 @@ def _copying(
                 pass  # it is told of below, in words
         return look_at_target(folder, on_root=copy.targets_on_root, now=clock())
 
+    def let_go(folder: Path) -> None:
+        if locks is not None:
+            locks.let_go(folder)
+
     targets = [
-        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders)
+        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders, let_go=let_go)
         for folder in dict.fromkeys(copy.target_folders)
     ]
     copying = Copying(settings_of(config, once=once), targets, worker, clock=clock, tell=tell)

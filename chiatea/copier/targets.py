@@ -92,6 +92,7 @@ class TargetFolder:
         *,
         is_drained: bool = False,
         limit_seconds: float = LOOK_SECONDS,
+        let_go: Callable[[Path], None] = lambda _: None,
     ) -> None:
         """A folder of which nothing is known.
 
@@ -101,11 +102,13 @@ class TargetFolder:
             clock: UTC seconds since the epoch.
             is_drained: it gets nothing new.
             limit_seconds: how long a look may take.
+            let_go: nothing is to be kept open there, so that a person can unmount it and look after it.
         """
         self.folder = folder
         self.is_drained = is_drained
         self._clock = clock
         self._limit_seconds = limit_seconds
+        self._let_go = let_go
         self._question = Question(lambda: look(folder))
         self._seen = Target(folder, TargetState.UNKNOWN, reason="was not looked at yet")
         self._outdated_time = -1.0
@@ -114,7 +117,15 @@ class TargetFolder:
         """What was known of it is true no more, and the next look is not over."""
 
     async def look(self) -> None:
-        """Asks it, for a limited time, until the answer is newer than all that was done to it."""
+        """Asks it, for a limited time, until the answer is newer than all that was done to it. One that failed is left
+        alone until its time is over.
+        """
+        held = self._held()
+        if held is not None and held.state is TargetState.QUARANTINED:
+            self.is_being_looked_at = False
+            self._seen = Target(self.folder, TargetState.UNKNOWN, reason="is to be looked at again")
+            self._let_go(self.folder)
+            return
         while True:
             try:
                 seen = await self._question.answer(self._limit_seconds)
@@ -140,14 +151,14 @@ class TargetFolder:
 
     def now(self) -> Target:
         """As it is to be dealt with now."""
-        if self._held_back is not None and (self._held_back.retry_time or 0.0) <= self._clock():
-            self._held_back = None
-        seen = self._seen
-        if seen.state is not TargetState.READY:
-            return seen
-        held = self._held_back
-        if held is not None:
+        seen, held = self._seen, self._held()
+        if held is not None and (seen.state is TargetState.READY or held.state is TargetState.QUARANTINED):
             return replace(seen, state=held.state, reason=held.reason, retry_time=held.retry_time)
-        if self.is_drained:
+        if self.is_drained and seen.state is TargetState.READY:
             return replace(seen, state=TargetState.DRAINED, reason="is drained")
         return seen
+
+    def _held(self) -> Target | None:
+        if self._held_back is not None and (self._held_back.retry_time or 0.0) <= self._clock():
+            self._held_back = None
+        return self._held_back

@@ -107,7 +107,7 @@ class Move:
         self.assert_nothing_left()
 
     def assert_nothing_left(self) -> None:
-        assert not os.path.lexists(self.temporary)
+        assert not [path for path in self.target_folder.iterdir() if path.name.endswith(".copying")]
         assert self.journal.job_ids() == []
         assert {path.name for path in self.journal_folder.glob("*")} <= {"lock"}
 

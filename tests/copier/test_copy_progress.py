@@ -48,7 +48,7 @@ def test_a_job_is_one_line_that_is_drawn_anew_in_place() -> None:
 def test_a_finished_job_becomes_a_line_that_stays_above_the_others() -> None:
     terminal = Terminal()
     first, second = on(a_job(1), a_target("/farm")), on(a_job(2), a_target("/farm"))
-    for job in (first, second, finished(first, plot_hash="ab", now=NOW)):
+    for job in (first, second, finished(first, plot_hash="ab", verified_bytes=0, now=NOW)):
         terminal.tell(job)
     lines = terminal.shows()
     assert lines[0] == "moved /in/plot1.plot to /farm"

@@ -67,9 +67,19 @@ def test_a_faulty_plot_is_a_failed_job_until_it_was_mended() -> None:
 def test_a_look_from_before_the_move_does_not_bring_the_plot_back() -> None:
     source = Source()
     source.holds(plot())
-    source.list.change(finished(on(source.job(), a_target()), plot_hash="ab", now=NOW))
+    source.list.change(finished(on(source.job(), a_target()), plot_hash="ab", verified_bytes=0, now=NOW))
     source.holds(plot())
     assert source.job().state is JobState.DONE
+    source.holds()
+    source.holds(plot(modified_ns=2))
+    assert source.job().state is JobState.QUEUED
+
+
+def test_a_plot_that_comes_again_after_it_went_on_from_a_journal_is_a_job_again() -> None:
+    source = Source()
+    source.holds(plot())
+    went_on = replace(on(source.job(), a_target()), must_recover=True)
+    source.list.change(finished(went_on, plot_hash="ab", verified_bytes=0, now=NOW))
     source.holds()
     source.holds(plot(modified_ns=2))
     assert source.job().state is JobState.QUEUED
@@ -80,7 +90,7 @@ def test_of_finished_moves_the_last_thousand_are_remembered_and_all_are_counted(
     for number in range(1005):
         source.holds(plot(number))
         job = source.list.jobs[f"job{number}"]
-        source.list.change(finished(on(job, a_target()), plot_hash="ab", now=NOW))
+        source.list.change(finished(on(job, a_target()), plot_hash="ab", verified_bytes=0, now=NOW))
     assert (len(source.list.jobs), source.list.n_done, source.list.bytes_done) == (1000, 1005, 100_500)
     assert "job4" not in source.list.jobs
 

@@ -67,12 +67,16 @@ def test_speed_is_what_was_moved_in_the_time_between() -> None:
 
 
 def test_progress_of_a_job_that_is_over_changes_nothing() -> None:
-    for job in (finished(on(a_job(), a_target()), plot_hash="ab", now=NOW), cancelled(a_job(), now=NOW), a_job()):
+    for job in (
+        finished(on(a_job(), a_target()), plot_hash="ab", verified_bytes=0, now=NOW),
+        cancelled(a_job(), now=NOW),
+        a_job(),
+    ):
         assert progressed(job, JobState.COPYING, copied_bytes=1, verified_bytes=0, now=NOW) == job
 
 
 def test_a_finished_job_tells_where_the_plot_is_and_has_forgotten_its_last_error() -> None:
-    job = finished(on(replace(a_job(), last_error="once"), a_target()), plot_hash="ab", now=NOW + 1)
+    job = finished(on(replace(a_job(), last_error="once"), a_target()), plot_hash="ab", verified_bytes=0, now=NOW + 1)
     assert (job.state, job.hash, job.copied_bytes, job.last_error) == (JobState.DONE, "ab", GIB, "")
     assert (job.target_folder, job.finished_time) == (a_target().folder, NOW + 1)
 
@@ -87,7 +91,7 @@ def test_whatever_happens_a_job_is_one_thing_at_a_time(steps: list[str]) -> None
         if step == "start" and job.is_due(now):
             job = on(job, a_target())
         elif job.is_under_way and step == "finish":
-            job = finished(job, plot_hash="ab", now=now)
+            job = finished(job, plot_hash="ab", verified_bytes=0, now=now)
         elif job.is_under_way and step in get_args(FailureKind):
             job = failed(job, step, "error", now=now, policy=POLICY)  # type: ignore[arg-type]
         elif step == "refuse":

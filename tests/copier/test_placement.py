@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiatea.copier.jobs import JobState
+from chiatea.copier.jobs import JobState, cancelled, finished, refused
 from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place, room_bytes
 
 from .jobs_and_targets import GIB, NOW, a_job, a_target, limits, on
@@ -86,6 +86,18 @@ def test_a_copy_that_goes_on_later_is_promised_what_it_lacks_but_is_not_under_wa
     load = load_of([job], [target])
     assert load.promised_bytes == {target.device: 10}
     assert load.n_active == {}
+
+
+def test_a_copy_that_went_on_and_is_over_is_promised_nothing() -> None:
+    target = a_target(free=100, temporary_bytes={})
+    job = on(replace(a_job(n_bytes=40), must_recover=True), target)
+    over = [
+        finished(job, plot_hash="ab", verified_bytes=0, now=NOW),
+        refused(job, "no", now=NOW),
+        cancelled(job, now=NOW),
+    ]
+    assert load_of(over, [target]) == Load({}, {})
+    assert not any(job.must_recover for job in over)
 
 
 targets_of_all_kinds = st.lists(

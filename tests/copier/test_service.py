@@ -219,6 +219,14 @@ async def test_what_the_journal_knows_waits_for_a_target_that_is_away(shop: Work
     assert "half copied, and waits for its target" in outcome.jobs[0].last_error
 
 
+async def test_only_half_copies_that_no_journal_knows_are_told_of(shop: Workshop) -> None:
+    keep(shop, 1, "abc", shop.targets[2], EntryState.COPYING)
+    for number in (1, 2):
+        (shop.targets[2] / f"{plot_name(number)}.copying").write_bytes(b"half")
+    outcome, _ = await service.plan(shop.config())
+    assert outcome.unknown_temporary_files == (shop.targets[2] / f"{plot_name(2)}.copying",)
+
+
 async def test_what_an_earlier_attempt_left_is_settled_and_is_no_job_of_its_own(shop: Workshop) -> None:
     write_plot(shop.sources[0], 1, SMALL)
     keep(shop, 1, "abc~1", shop.targets[2], EntryState.VOID)
@@ -280,6 +288,23 @@ async def test_when_it_is_stopped_it_leaves_off_and_the_plot_waits(shop: Worksho
     outcome = await copying
     assert [job.state for job in outcome.jobs] == [JobState.QUEUED]
     assert where(shop) == {}
+
+
+async def test_it_can_be_stopped_while_a_folder_hangs(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, is_asked = threading.Event(), threading.Event()
+
+    def look_into(source: SourceFolder, locks: object) -> SourceLook:
+        is_asked.set()
+        answer.wait()
+        return source.look()
+
+    monkeypatch.setattr(service, "_look_into", look_into)
+    stop = asyncio.Event()
+    copying = asyncio.create_task(service.copy(shop.config(), stop=stop, once=True, worker=shop.start))
+    await until(is_asked.is_set)
+    stop.set()
+    assert (await copying).n_done == 0
+    answer.set()
 
 
 async def test_every_state_of_a_job_is_told(shop: Workshop) -> None:

@@ -95,13 +95,35 @@ async def test_a_target_takes_nothing_before_it_was_looked_at() -> None:
     assert folder.now().state is TargetState.READY
 
 
-async def test_a_target_that_failed_is_taken_up_again_after_a_while() -> None:
+async def test_a_target_that_failed_is_left_alone_for_a_while_and_then_taken_up_again() -> None:
     clock = Clock()
-    folder = TargetFolder(Path("/t"), lambda _: ready(clock), clock)
+    n_looks = 0
+    let_go: list[Path] = []
+
+    def look(_: Path) -> Target:
+        nonlocal n_looks
+        n_looks += 1
+        return ready(clock)
+
+    folder = TargetFolder(Path("/t"), look, clock, let_go=let_go.append)
     await folder.look()
     folder.hold_back(TargetState.QUARANTINED, "Input/output error", NOW + 900)
+    await folder.look()
     now = folder.now()
     assert (now.state, now.reason, now.retry_time) == (TargetState.QUARANTINED, "Input/output error", NOW + 900)
+    assert (n_looks, let_go) == (1, [Path("/t")])
+    clock.now += 900
+    assert folder.now().state is TargetState.UNKNOWN
+    await folder.look()
+    assert folder.now().state is TargetState.READY
+
+
+async def test_a_target_without_space_is_full_for_a_while_but_still_looked_at() -> None:
+    clock = Clock()
+    folder = TargetFolder(Path("/t"), lambda _: ready(clock), clock)
+    folder.hold_back(TargetState.FULL, "No space left on device", NOW + 900)
+    await folder.look()
+    assert folder.now().state is TargetState.FULL
     clock.now += 900
     assert folder.now().state is TargetState.READY
 

@@ -238,6 +238,13 @@ def test_a_file_system_without_renameat2_gets_a_link(tmp_path: Path, monkeypatch
     move.assert_moved()
 
 
+def test_a_name_too_long_for_its_temporary_form_is_the_plots_fault_not_the_disks(tmp_path: Path) -> None:
+    move = make_move(tmp_path, name=f"{'x' * 180}-ID.plot")
+    event = failed(move.run())
+    assert (event.kind, event.is_kept) == ("name_taken", False)
+    move.assert_not_moved()
+
+
 def test_a_plot_that_was_just_written_is_not_touched(tmp_path: Path) -> None:
     move = make_move(tmp_path)
     os.utime(move.source)

@@ -19,7 +19,7 @@ def one_line(home: Home, *arguments: str, code: int = 2) -> str:
 
 
 @pytest.mark.parametrize(
-    "command", [("config", "validate"), ("serve",), ("collect",), ("status",), ("up", "--headless")]
+    "command", [("config", "validate"), ("serve",), ("collect",), ("copy",), ("status",), ("up", "--headless")]
 )
 def test_yaml_that_does_not_parse(home: Home, command: tuple[str, ...]) -> None:
     home.config.write_text("machine: {name: barn\nmonitoring: [")
