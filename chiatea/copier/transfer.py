@@ -283,6 +283,12 @@ class Transfer:
                 f"{shown(self._spec.source)}: is gone, so {shown(self._spec.temporary)} is kept",
                 "remove that yourself if it is not wanted",
             )
+        if self._current.state is EntryState.VERIFIED and target.final_status() is not None:
+            raise MoveFailedError(
+                "internal",
+                f"{shown(self._spec.target)}: is complete, too late to cancel",
+                "only its source is left to go",
+            )
         self._void(target)
         return Cancelled(self._spec.job_id)
 

@@ -294,6 +294,25 @@ def test_a_job_that_nobody_runs_is_cancelled_from_the_journal(tmp_path: Path) ->
     assert move.run("cancel") == Cancelled("job-1")
 
 
+def test_a_plot_that_has_its_name_is_not_cancelled_any_more(tmp_path: Path) -> None:
+    move = make_move(tmp_path)
+
+    class AfterRename(System):
+        def rename_without_replacing(self, folder: int, old: str, new: str) -> None:
+            super().rename_without_replacing(folder, old, new)
+            raise Crashed
+
+    with pytest.raises(Crashed):
+        move.run(system=AfterRename())
+    control = Control()
+    control.cancel()
+    event = move.run("recover", control=control)
+    assert isinstance(event, Failed)
+    assert (event.kind, event.is_kept) == ("internal", True)
+    assert isinstance(move.run("cancel"), Done)
+    move.assert_moved()
+
+
 def test_a_damaged_entry_stops_its_own_job_and_says_so(tmp_path: Path) -> None:
     move = make_move(tmp_path)
     crash_in_copy(move)

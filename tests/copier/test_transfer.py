@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -119,6 +120,16 @@ def test_as_much_is_read_back_as_was_asked_for(tmp_path: Path, verification: str
     assert event.verification == verification
     assert least <= read / len(move.content) <= most
     move.assert_moved()
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="there is no tmpfs")
+def test_a_file_system_without_a_device_is_verified_and_says_that_it_has_none(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        move = make_move(tmp_path, target_folder=Path(name))
+        event = move.run()
+        assert isinstance(event, Done)
+        assert not event.read_from_device
+        move.assert_moved()
 
 
 def test_what_reads_back_otherwise_is_never_published(tmp_path: Path) -> None:
