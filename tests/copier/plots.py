@@ -48,7 +48,6 @@ class Move:
     source: Path
     content: bytes
     target_folder: Path
-    verification: str = "full"
 
     @property
     def journal_folder(self) -> Path:
