@@ -26,7 +26,7 @@ from chiatea.protobuf.monitoring_service_pb2 import (
 from chiatea.protobuf.monitoring_service_pb2_grpc import CopyControlStub, MonitoringStub
 from chiatea.security.tokens import TokenStore
 from chiatea.server import commands as server_commands
-from chiatea.server import control
+from chiatea.server import control, serving
 from chiatea.wire.channel import Server, open_channel
 from chiatea.wire.copy_control import send_command
 from chiatea.wire.history import query_events
@@ -294,6 +294,26 @@ async def test_a_pending_command_outlives_its_server(farm: Running) -> None:
         await until(lambda: state_of(farm) == "DONE")
         assert (await send(farm, pause())).result == "as you wish"
     assert len(copier.taken) == 1
+    assert [state for _, state, _ in await history(farm)] == ["PENDING", "DONE"]
+
+
+async def test_a_command_is_sent_again_to_a_server_that_was_lost_before_it_answered(
+    farm: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "ABSENT_SECONDS", 5.0)
+    monkeypatch.setattr(serving, "GRACE_SECONDS", 0.1)
+    copier = PlayedCopier(farm, silent)
+    lost = asyncio.create_task(copier.run())
+    await copier.is_there.wait()
+    given = asyncio.create_task(send(farm, pause()))
+    await until(lambda: copier.taken)
+    await farm.stop()
+    with pytest.raises((grpc.aio.AioRpcError, asyncio.CancelledError)):
+        await lost
+    await farm.start()
+    again = PlayedCopier(farm)
+    async with task_of(again.run()):
+        assert (await given).result == "as you wish"
     assert [state for _, state, _ in await history(farm)] == ["PENDING", "DONE"]
 
 
