@@ -1,6 +1,6 @@
 # `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
 .DEFAULT_GOAL := help
-.PHONY: help run test test-real real-chia test-faults check format proto proto-check bench screenshots constraints clean
+.PHONY: help run test test-faults test-real real-chia check format proto proto-check bench screenshots constraints clean
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -21,13 +21,13 @@ run: $(INSTALLED) ## Set up what is needed and start chia-tea on this machine
 test: $(INSTALLED) ## Run all tests, on all cores (ARGS="-k name" for some)
 	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(ARGS)
 
+test-faults: $(INSTALLED) ## Kill, fail and cut the power of the copier at every system call (as root also on disks of its own)
+	@CHIA_TEA_FAULTS=all $(BIN)/python -m pytest -q -n auto --dist worksteal tests/copier $(ARGS)
+
 test-real: $(INSTALLED) real-chia ## Test against a real Chia and small real plots, on loopback: 4 minutes
 	@CHIA_TEA_REAL_CHIA=$(CHIA)/venv $(BIN)/python -m pytest -q tests/real --basetemp=$(CHIA)/farm $(ARGS)
 
 real-chia: $(CHIA_INSTALLED)
-
-test-faults: $(INSTALLED) ## Kill, fail and cut the power of the copier at every system call (as root also on disks of its own)
-	@CHIA_TEA_FAULTS=all $(BIN)/python -m pytest -q -n auto --dist worksteal tests/copier $(ARGS)
 
 check: $(INSTALLED) ## All that must be right before a commit: form, types, imports, protocol, tests
 	@$(BIN)/ruff format -q --check .

@@ -10,11 +10,13 @@ import click
 
 from chiatea.cli.options import config_option, json_option, load_config, until_stdin_closes_option
 from chiatea.cli.running import run_service, set_up_logs
+from chiatea.errors import ChiaTeaError
 
 if TYPE_CHECKING:
     from chiatea.config import Config
     from chiatea.copier.forecast import Forecast
     from chiatea.copier.service import Outcome
+    from chiatea.wire.channel import Server
 
 __all__ = ["copy"]
 
@@ -43,16 +45,17 @@ def copy(config_filepath: Path | None, once: bool, dry_run: bool, as_json: bool,
     from chiatea.cli.copy_progress import CopyProgress  # noqa: PLC0415
     from chiatea.copier import service  # noqa: PLC0415
 
+    server = _server_of(config)
     progress = CopyProgress(sys.stderr) if is_terminal else None
     outcome: Outcome | None = None
 
     async def run(stop: asyncio.Event) -> None:
         nonlocal outcome
         if progress is None:
-            outcome = await service.copy(config, stop=stop, once=once)
+            outcome = await service.copy(config, stop=stop, once=once, server=server)
             return
         with progress.shown(config.copy_.verification):
-            outcome = await service.copy(config, stop=stop, once=once, tell=progress.tell)
+            outcome = await service.copy(config, stop=stop, once=once, tell=progress.tell, server=server)
 
     try:
         run_service(run, until_stdin_closes=until_stdin_closes)
@@ -61,6 +64,23 @@ def copy(config_filepath: Path | None, once: bool, dry_run: bool, as_json: bool,
             _print_end(outcome, as_json=as_json)
     if once and outcome is not None and (outcome.n_failed or outcome.n_waiting):
         sys.exit(1)
+
+
+def _server_of(config: "Config") -> "Server | None":
+    """The server to tell; None where this machine knows none: plots are moved all the same."""
+    import logging  # noqa: PLC0415
+
+    log = logging.getLogger("chiatea.copier")
+    if not config.monitoring.auth.cert_filepath.exists():
+        log.debug("nobody hears of the moves: there is no %s", config.monitoring.auth.cert_filepath)
+        return None
+    from chiatea.wire.channel import server_of  # noqa: PLC0415
+
+    try:
+        return server_of(config, token_files=("collector.token", "admin.token"))
+    except ChiaTeaError as error:
+        log.warning("nobody hears of the moves: %s", error)
+        return None
 
 
 def _print_end(outcome: "Outcome", *, as_json: bool) -> None:

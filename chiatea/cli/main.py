@@ -14,6 +14,7 @@ from chiatea.cli.config import config
 from chiatea.cli.copy import copy
 from chiatea.cli.db import db
 from chiatea.cli.events import events
+from chiatea.cli.jobs import jobs
 from chiatea.cli.serve import serve
 from chiatea.cli.status import status
 from chiatea.cli.tui import tui
@@ -35,7 +36,7 @@ def chia_tea() -> None:
     """
 
 
-for command in (up, serve, collect, copy, tui, status, events, config, certs, db):
+for command in (up, serve, collect, copy, jobs, tui, status, events, config, certs, db):
     chia_tea.add_command(command)
 
 

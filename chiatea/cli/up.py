@@ -1,4 +1,4 @@
-"""`chia-tea up`: server, collector and dashboard of one machine, from nothing."""
+"""`chia-tea up`: server, collector, copier and dashboard of one machine, from nothing."""
 
 import asyncio
 import sys
@@ -26,7 +26,8 @@ __all__ = ["up"]
 def up(config_filepath: Path | None, headless: bool) -> None:
     """Server, collector and dashboard on this machine, with no set-up.
 
-    Certificates and tokens are made on first use; leaving the dashboard stops what it started.
+    The copier too, where copy folders are configured. Certificates and tokens are made on first use; leaving the
+    dashboard stops what it started.
     """
     config = load_config(config_filepath, check_folders=True)
     set_up_logs(config, "up", console=headless)
@@ -35,14 +36,17 @@ def up(config_filepath: Path | None, headless: bool) -> None:
     from chiatea.security.first_use import create_missing  # noqa: PLC0415
 
     create_missing(security_files(config), now=time.time())
+    services = [("serve", "listening on "), ("collect", "")]
+    if config.copy_.source_folders and config.copy_.target_folders:
+        services.append(("copy", ""))
     options = ["--config", str(config_filepath.absolute())] if config_filepath is not None else []
     if "--debug" in sys.argv:
         options.append("--debug")
     if headless:
-        run_service(lambda stop: _run(options, tell=_to_stderr, until=stop.wait))
+        run_service(lambda stop: _run(services, options, tell=_to_stderr, until=stop.wait))
     else:
         # On the terminal is the dashboard: what the children say is in their log files.
-        asyncio.run(_run(options, tell=_to_nobody, until=_dashboard(config)))
+        asyncio.run(_run(services, options, tell=_to_nobody, until=_dashboard(config)))
 
 
 def _to_stderr(line: str) -> None:
@@ -63,12 +67,21 @@ def _dashboard(config: "Config") -> Callable[[], Awaitable[object]]:
     return lambda: run_async(FarmFeed(server, except_topics=("harvester_plot",)))
 
 
-async def _run(options: list[str], *, tell: Callable[[str], None], until: Callable[[], Awaitable[object]]) -> None:
-    """Starts the services, waits, and ends them in the reverse order, so that the last words are still heard."""
+async def _run(
+    services: list[tuple[str, str]],
+    options: list[str],
+    *,
+    tell: Callable[[str], None],
+    until: Callable[[], Awaitable[object]],
+) -> None:
+    """Starts the services, waits, and ends them in the reverse order, so that the last words are still heard.
+
+    With the name of each comes how the line begins that says that it is ready; "" is not waited for.
+    """
     from chiatea.supervisor import Child  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
-        for name, ready_when in (("serve", "listening on "), ("collect", "")):
+        for name, ready_when in services:
             child = Child([name, *options], tell=tell)
             stack.push_async_callback(child.end)
             await child.start(ready_when=ready_when)

@@ -10,10 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, cast
 
-from chiatea.collector.identity import machine_id_of
 from chiatea.collector.self_watch import SelfWatch
 from chiatea.collector.watch import FACTS, PACKED_TOPICS, Watch
 from chiatea.config import Config
+from chiatea.identity import machine_id_of
 from chiatea.protobuf.computer_info_pb2 import ComputerInfo
 from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.hardware_pb2 import System

@@ -22,11 +22,11 @@ from chiatea.copier.jobs import (
 )
 from chiatea.copier.journal_reading import JournalReading
 from chiatea.copier.notices import Notices
-from chiatea.copier.placement import Load, TargetState, load_of
-from chiatea.copier.running import Running, Worker
+from chiatea.copier.placement import Load, Target, TargetState, load_of
+from chiatea.copier.running import Order, Running, Worker
 from chiatea.copier.scheduler import Start, what_to_start
 from chiatea.copier.settings import Settings
-from chiatea.copier.source_watch import SourceWatch
+from chiatea.copier.source_watch import NOT_LOOKED_AT, SourceWatch
 from chiatea.copier.sources import SourceLook
 from chiatea.copier.targets import TargetFolder
 
@@ -58,19 +58,49 @@ class Copying:
         """
         self.settings = settings
         self.targets = targets
-        self.list = JobList(tell)
+        self.listeners = [tell]
+        """Get each job that is new or has changed."""
+        self.is_paused = False
+        """Nothing is begun."""
+        self.list = JobList(self._tell)
         self.notices = Notices()
         self.sources: list[SourceWatch] = []
         self._clock = clock
         self._journal = JournalReading(settings.journal_folder, self.notices)
-        self._running = Running(start_worker, self._on_event, self._on_end, settings.max_bytes_per_second)
+        self.running = Running(start_worker, self._on_event, self._on_end, settings.max_bytes_per_second)
         self._news = asyncio.Event()
         self._wanted = {target.folder: asyncio.Event() for target in targets}
 
     @property
     def n_active(self) -> int:
         """Copies under way."""
-        return len(self._running)
+        return len(self.running)
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether every source folder was looked at, or could not be."""
+        return all(source.problem != NOT_LOOKED_AT for source in self.sources)
+
+    def _tell(self, job: Job) -> None:
+        for listener in self.listeners:
+            listener(job)
+
+    def now(self) -> float:
+        """UTC seconds since the epoch, of the clock that never jumps."""
+        return self._clock()
+
+    def wake(self) -> None:
+        """Something was changed from outside: what may begin now?"""
+        self._news.set()
+
+    def look_again(self, target: TargetFolder) -> None:
+        """What is known of a target is true no more."""
+        target.outdate()
+        self._wanted[target.folder].set()
+
+    def remove_left(self, job: Job, target: Target) -> None:
+        """Lets a worker remove what an earlier one left of a job at its target: it is cancelled."""
+        self._begin(Start(job, target, "what is there of it is removed"), "cancel")
 
     def load(self) -> Load:
         """What is promised of each file system, and how busy each disk is."""
@@ -118,7 +148,7 @@ class Copying:
                     break
                 await self._wait(stopping, tasks, min(later, default=None))
         finally:
-            await self._running.end()
+            await self.running.end()
             for task in (*tasks, stopping):
                 task.cancel()
             await asyncio.wait((*tasks, stopping))
@@ -156,15 +186,15 @@ class Copying:
         return attempts + retries
 
     def _start_what_may(self, now: float) -> None:
-        if self.n_active >= self.settings.limits.max_active:
+        if self.is_paused or self.n_active >= self.settings.limits.max_active:
             return
         targets = [target.now() for target in self.targets]
         # One that is to be tried again may have a worker still, which is ending.
-        jobs = [job for job in self.list.jobs.values() if job.is_under_way or job.id not in self._running]
+        jobs = [job for job in self.list.jobs.values() if job.is_under_way or job.id not in self.running]
         for start in what_to_start(jobs, targets, self.settings.limits, now):
-            self._begin(start)
+            self._begin(start, "recover" if start.job.is_set_aside else "copy")
 
-    def _begin(self, start: Start) -> None:
+    def _begin(self, start: Start, order: Order) -> None:
         job, target, settings = start.job, start.target, self.settings
         now = self._clock()
         self.list.change(
@@ -184,7 +214,7 @@ class Copying:
                 settle_seconds=settings.settle_seconds,
             )
 
-        self._running.begin(spec_of, job.id, settles=job.is_set_aside)
+        self.running.begin(spec_of, job.id, order)
 
     def _on_event(self, job_id: str, event: JobEvent) -> None:
         job, now = self.list.jobs[job_id], self._clock()
@@ -202,6 +232,8 @@ class Copying:
             case Cancelled() if job.is_set_aside:
                 self.list.remove(job_id)
                 self.notices.left_nothing(job)
+            case Cancelled() if job.wanted_folder not in {None, job.target_folder}:
+                self.list.change(waiting_again(job))
             case Cancelled():
                 self.list.change(cancelled(job, now=now))
             case Failed():
@@ -221,7 +253,7 @@ class Copying:
         job = self.list.jobs.get(job_id)
         if job is not None and not has_told:
             is_kept = self._journal.entry(job_id) is not None
-            if self._running.is_ending:
+            if self.running.is_ending:
                 self.list.change(going_on_later(job) if is_kept else waiting_again(job))
             else:
                 self._failed(job, Failed(job_id, "internal", "its worker ended without a word", is_kept))
@@ -245,6 +277,8 @@ class Copying:
             await target.look()
             await self._take_in_journal()
             await self._looked_at(target)
+            if target.is_drained and not self.list.at_target(target.folder):
+                target.let_go()
             self._news.set()
 
     async def _looked_at(self, target: TargetFolder) -> None:

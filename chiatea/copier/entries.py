@@ -30,7 +30,7 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
     """A job's entry."""
     entry = CopyJob(
         id=job.id,
-        state=CopyJob.State.Value(job.state.value),
+        state=CopyJob.State.Value(_state_of(job).value),
         source_filepath=path_text(job.source),
         total_bytes=job.total_bytes,
         copied_bytes=job.copied_bytes,
@@ -56,6 +56,11 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
     if remaining is not None:
         entry.remaining_seconds = remaining
     return entry
+
+
+def _state_of(job: Job) -> JobState:
+    """One that waits and is held is paused to whoever looks."""
+    return JobState.PAUSED if job.is_held and job.state is JobState.QUEUED else job.state
 
 
 def copy_target(target: Target, load: Load, limits: Limits) -> CopyTarget:

@@ -25,6 +25,8 @@ class JobList:
         """When those that wait for another attempt may begin; UTC seconds since the epoch."""
         self.n_done = 0
         self.bytes_done = 0
+        self.as_ordered: Callable[[Job], Job] = lambda job: job
+        """Makes of a job that is found what people ordered of it before."""
         self._tell = tell
         self._found: dict[Path, dict[str, FoundPlot]] = {}
         self._done: list[str] = []
@@ -71,7 +73,7 @@ class JobList:
             )
             if not job.is_over and not job.is_under_way and not job.must_recover:
                 job = replace(job, target_folder=spec.target_folder, target_device=spec.target_device)
-                self.change(going_on_later(job))
+                self.change(self.as_ordered(going_on_later(job)))
 
     def take_in(self, folder: Path, look: SourceLook, now: float) -> None:
         """New plots become jobs; those that nobody has begun and that are gone are forgotten."""
@@ -105,7 +107,7 @@ class JobList:
             created_time=now,
             modified_ns=plot.modified_ns,
         )
-        self.change(refused(job, plot.fault, now=now) if plot.fault else job)
+        self.change(self.as_ordered(refused(job, plot.fault, now=now) if plot.fault else job))
 
     def _forget_old(self) -> None:
         while len(self._done) > _KEPT:

@@ -78,6 +78,10 @@ class Job:
     finished_time: float | None = None
     next_attempt_time: float | None = None
     hash: str = ""
+    is_held: bool = False
+    """Somebody paused it: until somebody resumes it no worker gets it, or the one that has it waits."""
+    wanted_folder: Path | None = None
+    """The only target folder that it may go to, as somebody wants; None: any."""
 
     @property
     def source(self) -> Path:
@@ -101,7 +105,8 @@ class Job:
 
     def is_due(self, now: float) -> bool:
         """It may be started now."""
-        return self.state is JobState.QUEUED and (self.next_attempt_time is None or self.next_attempt_time <= now)
+        is_time = self.next_attempt_time is None or self.next_attempt_time <= now
+        return self.state is JobState.QUEUED and is_time and not self.is_held
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 from chiatea.copier.job_events import Failed, JobEvent, Progress
 from chiatea.copier.job_spec import JobSpec
 
-__all__ = ["Running", "Worker"]
+__all__ = ["Order", "Running", "Worker"]
 
 _log = logging.getLogger(__name__)
+
+Order = Literal["copy", "recover", "cancel"]
+"""What a worker is started for: to move a plot, to settle what an earlier one left, or to remove that."""
 
 _END_SECONDS: Final = 8.0
 """How long a worker may take to make durable what it has."""
@@ -25,6 +28,15 @@ class Worker(Protocol):
 
     async def recover(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
         """Settles what an earlier worker left."""
+
+    async def cancel(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
+        """The temporary file goes, the source stays."""
+
+    async def pause(self, job_id: str) -> None:
+        """It waits where it is."""
+
+    async def resume(self, job_id: str) -> None:
+        """It goes on from there."""
 
     async def limit(self, max_bytes_per_second: int) -> None:
         """Another rate from now on; 0 is none."""
@@ -60,6 +72,8 @@ class Running:
         self._max_bytes_per_second = max_bytes_per_second
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._paused: set[str] = set()
+        self._cancelled: dict[str, tuple[Path, int]] = {}
         self.is_ending = False
 
     def __len__(self) -> int:
@@ -73,25 +87,62 @@ class Running:
         """What one job may move in a second."""
         return max(1, self._max_bytes_per_second // max(1, len(self._tasks))) if self._max_bytes_per_second else 0
 
-    def begin(self, spec_of: Callable[[int], JobSpec], job_id: str, *, settles: bool) -> None:
+    @property
+    def max_bytes_per_second(self) -> int:
+        """What all together may move; 0 is no limit."""
+        return self._max_bytes_per_second
+
+    async def limit(self, max_bytes_per_second: int) -> None:
+        """Another rate for all together from now on; 0 is none."""
+        self._max_bytes_per_second = max_bytes_per_second
+        for worker in list(self._workers.values()):
+            await worker.limit(self._share)
+
+    async def pause(self, job_id: str) -> None:
+        """A job waits where it is, also one whose worker is only starting."""
+        if job_id in self._tasks:
+            self._paused.add(job_id)
+        if job_id in self._workers:
+            await self._workers[job_id].pause(job_id)
+
+    async def resume(self, job_id: str) -> None:
+        """It goes on."""
+        self._paused.discard(job_id)
+        if job_id in self._workers:
+            await self._workers[job_id].resume(job_id)
+
+    async def cancel(self, job_id: str, journal_folder: Path, target_device: int) -> None:
+        """Its temporary file goes, its source stays."""
+        if job_id in self._tasks:
+            self._cancelled[job_id] = journal_folder, target_device
+        if job_id in self._workers:
+            await self._workers[job_id].cancel(job_id, journal_folder, target_device)
+
+    def begin(self, spec_of: Callable[[int], JobSpec], job_id: str, order: Order) -> None:
         """Starts a job.
 
         Args:
             spec_of: makes its spec from the rate that is its share.
             job_id: the same as in the spec.
-            settles: only settle what an earlier worker left.
+            order: what for.
         """
-        self._tasks[job_id] = asyncio.create_task(self._run(spec_of, job_id, settles=settles), name=f"copy {job_id}")
+        self._tasks[job_id] = asyncio.create_task(self._run(spec_of, job_id, order), name=f"copy {job_id}")
 
-    async def _run(self, spec_of: Callable[[int], JobSpec], job_id: str, *, settles: bool) -> None:
+    async def _run(self, spec_of: Callable[[int], JobSpec], job_id: str, order: Order) -> None:
         has_told = False
         try:
             worker = self._workers[job_id] = await self._start_worker()
             spec = spec_of(self._share)
-            if settles:
+            if order == "recover":
                 await worker.recover(job_id, spec.journal_folder, spec.target_device)
+            elif order == "cancel":
+                await worker.cancel(job_id, spec.journal_folder, spec.target_device)
             else:
                 await worker.copy(spec)
+            if job_id in self._cancelled:
+                await worker.cancel(job_id, *self._cancelled[job_id])
+            elif job_id in self._paused:
+                await worker.pause(job_id)
             await self._share_out()
             async for event in worker.events():
                 self._on_event(job_id, event)
@@ -108,6 +159,8 @@ class Running:
         finally:
             self._workers.pop(job_id, None)
             self._tasks.pop(job_id, None)
+            self._paused.discard(job_id)
+            self._cancelled.pop(job_id, None)
             self._on_end(job_id, has_told)
         await self._share_out()
 

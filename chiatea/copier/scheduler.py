@@ -99,7 +99,11 @@ class _Round:
             job = queue.popleft()
             if job.total_bytes >= too_large:
                 continue
-            targets = [target for target in self._targets if (target.folder, job.name) not in self._names]
+            targets = [
+                target
+                for target in self._targets
+                if (target.folder, job.name) not in self._names and job.wanted_folder in {None, target.folder}
+            ]
             placement = place(job.total_bytes, targets, Load(self._promised, self._n_active), self._limits)
             if placement.target is not None:
                 device = placement.target.device

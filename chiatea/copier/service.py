@@ -1,12 +1,14 @@
 """`chia-tea copy`: as a service, once, or only said beforehand."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from chiatea.config import Config, check_folder_names
 from chiatea.copier.copying import Copying
@@ -18,10 +20,14 @@ from chiatea.copier.running import Worker
 from chiatea.copier.settings import Settings, settings_of
 from chiatea.copier.source_watch import SourceWatch
 from chiatea.copier.sources import SourceFolder, SourceLook
+from chiatea.copier.steering import Steering
 from chiatea.copier.targets import LOOK_SECONDS, TargetFolder, look_at_target
 from chiatea.copier.worker_process import WorkerProcess
 from chiatea.errors import ConfigurationError
 from chiatea.question import Question, UnansweredError
+
+if TYPE_CHECKING:
+    from chiatea.wire.channel import Server
 
 __all__ = ["Outcome", "copy", "plan"]
 
@@ -72,6 +78,7 @@ async def copy(
     once: bool = False,
     tell: Callable[[Job], None] = lambda _: None,
     worker: Callable[[], Awaitable[Worker]] = WorkerProcess.start,
+    server: "Server | None" = None,
 ) -> Outcome:
     """Moves plots until `stop` is set or, `once`, until nothing more can be moved now.
 
@@ -81,6 +88,7 @@ async def copy(
         once: move what is there now.
         tell: gets each job that is new or has changed.
         worker: starts the process that moves one plot.
+        server: hears of every job, and hands on what people order; None: nobody does.
 
     Raises:
         ConfigurationError: nothing is configured, or another copier works with one of the folders.
@@ -93,7 +101,14 @@ async def copy(
         if not once:
             n_folders = len(copying.sources), len(copying.targets)
             _log.info("watching %d source folders for %d target folders", *n_folders)
-        await copying.run(stop, once=once)
+        steering = Steering(copying, config.machine.state_folder / "copy" / "orders.json")
+        await steering.begin()
+        async with contextlib.AsyncExitStack() as stack:
+            if server is not None:
+                from chiatea.copier.reports import reported  # noqa: PLC0415 - gRPC takes memory and time
+
+                await stack.enter_async_context(reported(copying, steering, config, server))
+            await copying.run(stop, once=once)
         if once and not stop.is_set():
             _give_up_what_waits(copying)
         return _outcome(copying)
@@ -155,8 +170,11 @@ def _copying(
     copy = config.copy_
     clock = _steady_clock()
 
+    def is_drained(folder: Path) -> bool:
+        return any(target.is_drained for target in targets if target.folder == folder)
+
     def look_at(folder: Path) -> Target:
-        if locks is not None and folder not in copy.drained_folders:
+        if locks is not None and not is_drained(folder):
             try:
                 locks.take(folder)
             except ConfigurationError as error:
@@ -200,13 +218,18 @@ def _steady_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
+_PAUSED: Final = "it is paused, as was ordered: `chia-tea jobs resume` lets it go on"
+
+
 def _give_up_what_waits(copying: Copying) -> None:
     targets = [target.now() for target in copying.targets]
     reasons: dict[str, list[Job]] = {}
     for job in list(copying.list.jobs.values()):
         if job.is_over or job.is_set_aside:
             continue
-        if job.must_recover:
+        if copying.is_paused or job.is_held:
+            why = _PAUSED
+        elif job.must_recover:
             why = next((f"{t.folder} {t.reason}" for t in targets if t.folder == job.target_folder), "")
             why = why or f"{job.target_folder} is no target folder any more"
             why = f"it is half copied, and waits for its target: {why}"

@@ -10,7 +10,9 @@ from chiatea.copier.sources import SourceLook
 from chiatea.errors import ConfigurationError
 from chiatea.question import Question, UnansweredError
 
-__all__ = ["SourceWatch"]
+__all__ = ["NOT_LOOKED_AT", "SourceWatch"]
+
+NOT_LOOKED_AT: Final = "was not looked at yet"
 
 _LOOK_SECONDS: Final = 30.0
 """How long a look may take: of each new plot the header is read, from a disk that may be busy."""
@@ -35,7 +37,7 @@ class SourceWatch:
         """A folder that was not looked at yet; `look` may hang or raise OSError."""
         self._limit_seconds = limit_seconds
         self.folder = folder
-        self.problem = "was not looked at yet"
+        self.problem = NOT_LOOKED_AT
         """Why it cannot be looked at; "" where it can."""
         self._question = Question(look)
         self._suffixes = suffixes

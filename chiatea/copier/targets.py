@@ -145,6 +145,10 @@ class TargetFolder:
         if self._seen.state is not TargetState.UNKNOWN:
             self._seen = replace(self._seen, state=TargetState.UNKNOWN, reason="is being looked at")
 
+    def let_go(self) -> None:
+        """Its disk may be unmounted."""
+        self._let_go(self.folder)
+
     def hold_back(self, state: TargetState, reason: str, until: float) -> None:
         """It failed: it takes nothing new until then."""
         self._held_back = Target(self.folder, state, reason=reason, retry_time=until)

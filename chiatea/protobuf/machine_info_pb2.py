@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chiatea/protobuf/machine_info.proto\x12\x07\x63hiatea\"\xe0\x01\n\x0bMachineInfo\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nip_address\x18\x03 \x01(\t\x12\x12\n\nfirst_seen\x18\x04 \x01(\x01\x12\x11\n\tlast_seen\x18\x05 \x01(\x01\x12\x0e\n\x06online\x18\x06 \x01(\x08\x12\x18\n\x10\x63hia_tea_version\x18\x07 \x01(\t\x12\x15\n\rlast_sequence\x18\x08 \x01(\x03\x12\x15\n\rcopier_online\x18\t \x01(\x08\x12\x1c\n\x14last_copier_sequence\x18\n \x01(\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#chiatea/protobuf/machine_info.proto\x12\x07\x63hiatea\"\xfe\x01\n\x0bMachineInfo\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nip_address\x18\x03 \x01(\t\x12\x12\n\nfirst_seen\x18\x04 \x01(\x01\x12\x11\n\tlast_seen\x18\x05 \x01(\x01\x12\x0e\n\x06online\x18\x06 \x01(\x08\x12\x18\n\x10\x63hia_tea_version\x18\x07 \x01(\t\x12\x15\n\rlast_sequence\x18\x08 \x01(\x03\x12\x15\n\rcopier_online\x18\t \x01(\x08\x12\x1c\n\x14last_copier_sequence\x18\n \x01(\x03\x12\x1c\n\x14last_server_sequence\x18\x0b \x01(\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chiatea.protobuf.machine_in
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MACHINEINFO']._serialized_start=49
-  _globals['_MACHINEINFO']._serialized_end=273
+  _globals['_MACHINEINFO']._serialized_end=303
 # @@protoc_insertion_point(module_scope)

@@ -32,6 +32,7 @@ class MachineInfo(_message.Message):
     LAST_SEQUENCE_FIELD_NUMBER: _builtins.int
     COPIER_ONLINE_FIELD_NUMBER: _builtins.int
     LAST_COPIER_SEQUENCE_FIELD_NUMBER: _builtins.int
+    LAST_SERVER_SEQUENCE_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     name: _builtins.str
     ip_address: _builtins.str
@@ -46,6 +47,8 @@ class MachineInfo(_message.Message):
     copier_online: _builtins.bool
     """Its copier is connected now, and the last batch of it that is committed."""
     last_copier_sequence: _builtins.int
+    last_server_sequence: _builtins.int
+    """The last batch of what the server itself tells of the machine, as what became of a command."""
     def __init__(
         self,
         *,
@@ -59,10 +62,11 @@ class MachineInfo(_message.Message):
         last_sequence: _builtins.int = ...,
         copier_online: _builtins.bool = ...,
         last_copier_sequence: _builtins.int = ...,
+        last_server_sequence: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_tea_version", b"chia_tea_version", "copier_online", b"copier_online", "first_seen", b"first_seen", "ip_address", b"ip_address", "last_copier_sequence", b"last_copier_sequence", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "machine_id", b"machine_id", "name", b"name", "online", b"online"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_tea_version", b"chia_tea_version", "copier_online", b"copier_online", "first_seen", b"first_seen", "ip_address", b"ip_address", "last_copier_sequence", b"last_copier_sequence", "last_seen", b"last_seen", "last_sequence", b"last_sequence", "last_server_sequence", b"last_server_sequence", "machine_id", b"machine_id", "name", b"name", "online", b"online"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,14 +2,14 @@
 
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any, Final
 
 import grpc
 
 from chiatea.errors import ChiaTeaError
 from chiatea.security.roles import Role, allows
-from chiatea.security.tokens import TokenStore
+from chiatea.security.tokens import TokenEntry, TokenStore
 
 __all__ = ["RULES", "Authorization"]
 
@@ -21,6 +21,8 @@ RULES: Final[dict[str, Role | None]] = {
     "/chiatea.Monitoring/Subscribe": Role.VIEWER,
     "/chiatea.Monitoring/ListEntries": Role.VIEWER,
     "/chiatea.Monitoring/QueryEvents": Role.VIEWER,
+    "/chiatea.CopyControl/CopierSession": Role.COLLECTOR,
+    "/chiatea.CopyControl/ControlCopy": Role.OPERATOR,
     "/grpc.health.v1.Health/Check": None,
     "/grpc.health.v1.Health/Watch": None,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": Role.VIEWER,
@@ -49,10 +51,20 @@ class Authorization(grpc.aio.ServerInterceptor):
             return handler
         return _refusing(handler)
 
-    def _is_allowed(self, details: grpc.HandlerCallDetails) -> bool:
-        token = _token_of(details)
+    def caller(self, context: "grpc.aio.ServicerContext[Any, Any]") -> TokenEntry | None:
+        """Whose token a call came with; None where it is accepted no more, since it let the call through."""
         try:
-            entry = self._tokens.role_of(token, self._clock()) if token else None
+            return self._entry_of(_token_of(context.invocation_metadata()))
+        except ChiaTeaError:
+            return None
+
+    def _entry_of(self, token: str) -> TokenEntry | None:
+        return self._tokens.role_of(token, self._clock()) if token else None
+
+    def _is_allowed(self, details: grpc.HandlerCallDetails) -> bool:
+        token = _token_of(details.invocation_metadata)
+        try:
+            entry = self._entry_of(token)
         except ChiaTeaError as error:
             _log.error("tokens cannot be read: %s", error)
             return False
@@ -65,8 +77,8 @@ class Authorization(grpc.aio.ServerInterceptor):
         return False
 
 
-def _token_of(details: grpc.HandlerCallDetails) -> str:
-    for key, value in details.invocation_metadata or ():
+def _token_of(metadata: Iterable[tuple[str, str | bytes]] | None) -> str:
+    for key, value in metadata or ():
         if key == "authorization" and isinstance(value, str) and value.startswith("Bearer "):
             return value.removeprefix("Bearer ")
     return ""

@@ -3,16 +3,17 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
 from chiatea.errors import DatabaseError
+from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.protobuf.monitoring_service_pb2 import COPIER, EventBatch, Reporter
 from chiatea.server.hub import Hub
 from chiatea.server.storage import Batch, Storage, batch_of
 from chiatea.state.farm_state import FarmState
-from chiatea.state.reporters import TOPICS_OF
+from chiatea.state.reporters import SERVER_TOPICS, TOPICS_OF
 
 __all__ = ["Ingest", "last_sequence"]
 
@@ -28,7 +29,8 @@ MAX_EVENTS_PER_COMMIT: Final = 2_500
 
 class _Waiting(NamedTuple):
     batch: Batch
-    reporter: "Reporter.ValueType"
+    reporter: "Reporter.ValueType | None"
+    """None: the server itself, whose batches get their numbers when they are committed."""
     received: float
     on_commit: Callable[[int], None]
 
@@ -83,6 +85,12 @@ class Ingest:
             if not -1e12 < event.timestamp < 1e12:
                 event.timestamp = now
         self._waiting.append(_Waiting(told, reporter, now, on_commit))
+        self._wake.set()
+
+    def tell(self, machine_id: str, events: Iterable[UpdateEvent], on_commit: Callable[[int], None]) -> None:
+        """Hands over what the server itself tells of a machine; `on_commit` is called once it is committed."""
+        told = batch_of(machine_id, 0, events, SERVER_TOPICS)
+        self._waiting.append(_Waiting(told, None, self._clock(), on_commit))
         self._wake.set()
 
     def touch(self, machine_id: str) -> None:
@@ -159,6 +167,11 @@ class Ingest:
         for waiting in taken:
             machine_id = waiting.batch.machine_id
             info = infos.get(machine_id) or _copied(self._farm, machine_id)
+            infos[machine_id] = info
+            if waiting.reporter is None:
+                info.last_server_sequence += 1
+                fresh.append(waiting._replace(batch=waiting.batch._replace(sequence=info.last_server_sequence)))
+                continue
             if waiting.batch.sequence > last_sequence(info, waiting.reporter):
                 if waiting.reporter == COPIER:
                     info.last_copier_sequence = waiting.batch.sequence
@@ -166,7 +179,6 @@ class Ingest:
                     info.last_sequence = waiting.batch.sequence
                 fresh.append(waiting)
             info.last_seen = max(info.last_seen, waiting.received)
-            infos[machine_id] = info
         for machine_id in dirty - infos.keys():
             infos[machine_id] = _copied(self._farm, machine_id)
         return fresh, infos

@@ -68,7 +68,7 @@ class MonitoringService(MonitoringServicer):
         self, request: MachineStateRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> AsyncIterator[MachineStateChunk]:
         """The last state of one machine, in chunks; one empty chunk where it is not known."""
-        machine_id = await _checked_machine_id(request.machine_id, context)
+        machine_id = await checked_machine_id(request.machine_id, context)
         info = self._farm.infos.get(machine_id)
         sequence = last_sequence(info, request.reporter) if info is not None else 0
         state = self._farm.machines.get(machine_id)
@@ -90,7 +90,7 @@ class MonitoringService(MonitoringServicer):
         if first.WhichOneof("message") != "hello":
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be a hello")
         hello = first.hello
-        machine_id = await _checked_machine_id(hello.machine_id, context)
+        machine_id = await checked_machine_id(hello.machine_id, context)
         if hello.reporter not in TOPICS_OF:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "this server knows no such reporter")
         stopped = self._begin(machine_id, hello, context.peer())
@@ -188,7 +188,7 @@ def _set_online(info: MachineInfo, reporter: "Reporter.ValueType", *, is_online:
         info.online = is_online
 
 
-async def _checked_machine_id(machine_id: str, context: "grpc.aio.ServicerContext[Any, Any]") -> str:
+async def checked_machine_id(machine_id: str, context: "grpc.aio.ServicerContext[Any, Any]") -> str:
     if not machine_id or len(machine_id) > MAX_NAME_LENGTH or not machine_id.isprintable():
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a machine id is 1 to 100 printable characters")
     return machine_id

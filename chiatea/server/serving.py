@@ -18,11 +18,16 @@ from grpc_reflection.v1alpha import reflection
 
 from chiatea.config import Config
 from chiatea.errors import CertificateError, ConfigurationError
-from chiatea.protobuf.monitoring_service_pb2_grpc import add_MonitoringServicer_to_server
+from chiatea.protobuf.monitoring_service_pb2_grpc import (
+    add_CopyControlServicer_to_server,
+    add_MonitoringServicer_to_server,
+)
 from chiatea.security.certificates import check_pair
 from chiatea.security.private_files import read_private_file, read_public_file
 from chiatea.security.tokens import TokenStore
 from chiatea.server.authorization import Authorization
+from chiatea.server.commands import Commands
+from chiatea.server.control import CopyControlService
 from chiatea.server.database.database import Database
 from chiatea.server.database.history import History
 from chiatea.server.hub import Hub
@@ -38,6 +43,7 @@ __all__ = ["Serving", "serve", "serving"]
 _log = logging.getLogger(__name__)
 
 MONITORING: Final = "chiatea.Monitoring"
+COPY_CONTROL: Final = "chiatea.CopyControl"
 GRACE_SECONDS: Final = 2.0
 """How long running calls may take to end when the server does."""
 
@@ -119,7 +125,8 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
     credentials = _credentials(config)
     tokens = TokenStore(config.monitoring.auth.token_hashes_filepath)
     tokens.load()
-    server = grpc.aio.server(interceptors=[Authorization(tokens)], options=_OPTIONS)
+    authorization = Authorization(tokens)
+    server = grpc.aio.server(interceptors=[authorization], options=_OPTIONS)
     bound = _listen(server, settings.host, settings.port if port is None else port, credentials)
     rule = KeepRule(settings.keep_events, settings.thin_events_after, settings.thin_events_to)
     with Database(settings.db_filepath, durability=settings.durability) as database:
@@ -138,12 +145,15 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
         acks = Acks()
         service = MonitoringService(farm, ingest, hub, History(settings.db_filepath), acks)
         add_MonitoringServicer_to_server(service, server)
+        commands = Commands(farm, ingest)
+        add_CopyControlServicer_to_server(CopyControlService(farm, commands, authorization.caller), server)
         add_HealthServicer_to_server(health, server)
-        reflection.enable_server_reflection((MONITORING, HEALTH, reflection.SERVICE_NAME), server)
+        reflection.enable_server_reflection((MONITORING, COPY_CONTROL, HEALTH, reflection.SERVICE_NAME), server)
         writer = asyncio.create_task(ingest.run(), name="ingest")
         others = (
             asyncio.create_task(keep_up(database, rule), name="upkeep"),
             asyncio.create_task(acks.run(), name="acks"),
+            asyncio.create_task(commands.run(), name="commands"),
         )
         await server.start()
         for name in ("", MONITORING):

@@ -36,6 +36,7 @@ class Workshop:
         self.begun: list[JobSpec] = []
         self.settled: list[str] = []
         self.limits: list[int] = []
+        self.orders: list[str] = []
         self.n_active = 0
         self.most_active = 0
         self.fate: Callable[[JobSpec], tuple[FailureKind, bool] | None] = lambda _: None
@@ -76,6 +77,16 @@ class PlayedWorker:
         self.settles = job_id
         self.workshop.settled.append(job_id)
         Journal(journal_folder).forget(job_id)
+
+    async def cancel(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
+        self.workshop.orders.append(f"cancel {job_id} {target_device}")
+        Journal(journal_folder).forget(job_id)
+
+    async def pause(self, job_id: str) -> None:
+        self.workshop.orders.append(f"pause {job_id}")
+
+    async def resume(self, job_id: str) -> None:
+        self.workshop.orders.append(f"resume {job_id}")
 
     async def limit(self, max_bytes_per_second: int) -> None:
         self.workshop.limits.append(max_bytes_per_second)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, UpdateEvent
+from chiatea.protobuf.copy_pb2 import CopyJob
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.server.database.database import Database
 from chiatea.server.database.opening import open_read_only
@@ -34,6 +35,12 @@ def disk(mount: str, timestamp: float, event_type: int = UPDATE) -> UpdateEvent:
 def wallet(timestamp: float) -> UpdateEvent:
     event = UpdateEvent(timestamp=timestamp, event_type=UPDATE)
     event.wallet.is_synced = True
+    return event
+
+
+def job(timestamp: float, copied_bytes: int, state: "CopyJob.State.ValueType" = CopyJob.COPYING) -> UpdateEvent:
+    event = UpdateEvent(timestamp=timestamp, event_type=UPDATE)
+    event.copy_job.id, event.copy_job.state, event.copy_job.copied_bytes = "job", state, copied_bytes
     return event
 
 
@@ -111,6 +118,15 @@ def test_young_events_and_rare_topics_are_not_thinned(database: Database) -> Non
     tidy(database)
     assert column(database, "SELECT count(*) FROM CpuEvents") == [100]
     assert column(database, "SELECT count(*) FROM WalletEvents") == [100]
+
+
+def test_a_copys_progress_is_thinned_after_an_hour_and_what_became_of_it_stays(database: Database) -> None:
+    start = NOW - 2 * 3600
+    fill(database, [job(start + n / 2, n) for n in range(200)] + [job(start + 100, 200, CopyJob.DONE)])
+    fill(database, [job(NOW - 1800 + n, n) for n in range(10)], machine_id="other")
+    tidy(database)
+    assert column(database, "SELECT state FROM CopyJobEvents WHERE machine_id = 'm'") == [CopyJob.DONE]
+    assert column(database, "SELECT count(*) FROM CopyJobEvents WHERE machine_id = 'other'") == [10]
 
 
 def test_a_second_round_changes_nothing(database: Database) -> None:

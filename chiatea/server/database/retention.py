@@ -12,6 +12,9 @@ __all__ = ["Retention"]
 
 THINNED_TOPICS: Final = ("cpu", "cpu_core", "ram", "disk", "sensor", "network_interface", "process")
 """What changes all the time, and of which a value every few minutes tells the same after a week."""
+PROGRESS_TOPICS: Final = ("copier", "copy_target", "copy_job")
+PROGRESS_SECONDS: Final = 3600.0
+"""How far a copy was is told twice a second, and an hour later only what became of it is of interest."""
 ROWS_PER_STEP: Final = 1000
 PAGES_PER_STEP: Final = 500
 THIN_WINDOW_INTERVALS: Final = 12
@@ -43,6 +46,9 @@ class Retention:
                 yield from self._prune(tables, machine_id, now - rule.keep_seconds)
                 if name in THINNED_TOPICS:
                     yield from self._thin(tables, machine_id, rule, now)
+                elif name in PROGRESS_TOPICS:
+                    sooner = rule._replace(thin_after_seconds=min(rule.thin_after_seconds, PROGRESS_SECONDS))
+                    yield from self._thin(tables, machine_id, sooner, now)
         yield from self._give_back()
 
     def _prune(self, tables: TopicTables, machine_id: str, before: float) -> Iterator[int]:

@@ -1,0 +1,71 @@
+"""Jobs, targets and copiers as a table, and as plain data."""
+
+from typing import Any, Final
+
+from chiatea.cli.job_choice import Farm, plain
+from chiatea.protobuf.copy_pb2 import Copier, CopyJob
+from chiatea.protobuf.descriptors import as_dict
+from chiatea.units import format_bytes, short_duration
+
+__all__ = ["document", "lines"]
+
+_HEAD: Final[tuple[str, ...]] = (
+    "MACHINE", "JOB", "STATE", "PROGRESS", "SPEED", "LEFT", "SOURCE -> TARGET", "ERROR",
+)  # fmt: skip
+_ID_LENGTH: Final = 8
+_OVER: Final = frozenset({CopyJob.DONE, CopyJob.CANCELLED})
+_ORDER: Final = {
+    state: place
+    for place, state in enumerate(
+        (CopyJob.COPYING, CopyJob.VERIFYING, CopyJob.PAUSED, CopyJob.FAILED, CopyJob.QUEUED, CopyJob.DONE)
+    )
+}
+
+
+def document(farm: Farm) -> dict[str, Any]:
+    """All of it, for JSON."""
+    return {
+        name: [farm.named(machine_id, as_dict(entry)) for machine_id, entry in farm.entries(topic)]
+        for name, topic in (("jobs", "copy_job"), ("targets", "copy_target"), ("copiers", "copier"))
+    }
+
+
+def lines(farm: Farm, *, is_all: bool) -> list[str]:
+    """The jobs as a table, then a line for each copier."""
+    copiers = [_copier_line(farm, machine_id, copier) for machine_id, copier in farm.entries("copier")]
+    if not copiers:
+        return ["no copier has reported yet: run `chia-tea copy` where plots are to be moved"]
+    jobs = [(machine_id, job) for machine_id, job in farm.entries("copy_job") if is_all or job.state not in _OVER]
+    jobs.sort(key=lambda pair: (farm.name_of(pair[0]), _ORDER.get(pair[1].state, 9), -pair[1].priority, pair[1].id))
+    rows = [_HEAD, *(_row(farm.name_of(machine_id), job) for machine_id, job in jobs)]
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return [plain(line) for line in ([*table, "", *copiers] if jobs else copiers)]
+
+
+def _row(machine: str, job: CopyJob) -> tuple[str, ...]:
+    done = job.verified_bytes if job.state == CopyJob.VERIFYING else job.copied_bytes
+    share = f"{100 * min(1.0, done / job.total_bytes):.0f} %" if job.total_bytes else "-"
+    is_waiting = job.state == CopyJob.QUEUED and not job.copied_bytes
+    return (
+        machine,
+        job.id[:_ID_LENGTH],
+        CopyJob.State.Name(job.state).lower() if job.state in CopyJob.State.values() else str(job.state),
+        "-" if is_waiting else f"{share} of {format_bytes(job.total_bytes)}",
+        f"{format_bytes(job.bytes_per_second)}/s" if job.bytes_per_second > 0 else "-",
+        short_duration(job.remaining_seconds) if job.HasField("remaining_seconds") else "-",
+        f"{job.source_filepath} -> {job.target_id or '?'}",
+        job.last_error,
+    )
+
+
+def _copier_line(farm: Farm, machine_id: str, copier: Copier) -> str:
+    if not copier.is_running or not farm.is_online(machine_id):
+        return f"{farm.name_of(machine_id)}: its copier is not there; {copier.n_queued} waited"
+    limit = f", at most {format_bytes(copier.max_bytes_per_second)}/s" if copier.max_bytes_per_second else ""
+    paused = "all is paused; " if copier.is_paused else ""
+    return (
+        f"{farm.name_of(machine_id)}: {paused}{copier.n_active} under way at {format_bytes(copier.bytes_per_second)}/s"
+        f"{limit}, {copier.n_queued} wait, {copier.n_done} moved ({format_bytes(copier.bytes_done)}), "
+        f"{copier.n_failed} failed"
+    )
