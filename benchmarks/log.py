@@ -100,7 +100,7 @@ def make_log(path: Path, megabytes: int, mix: str) -> None:
 def read_once(path: Path) -> None:
     """Reads the whole log as a collector that starts: prints seconds of wall time and of CPU, and what was found."""
     from chiatea.collector.log_watch import LogWatch  # noqa: PLC0415 - in a process of its own, for its memory
-    from chiatea.collector.watchdog import Watchdog  # noqa: PLC0415
+    from chiatea.collector.watchdog.watchdog import Watchdog  # noqa: PLC0415
 
     watchdog = Watchdog()
     watch = LogWatch(path, watchdog.take, time.time)

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, Final
 
 from chiatea.collector.observations import Complaint
-from chiatea.collector.sources.log_judge import Judged, LineJudge, Verdict
-from chiatea.collector.sources.log_reader import MAX_LINE_BYTES, lines_of
-from chiatea.collector.sources.log_samples import form_of, plain
+from chiatea.collector.sources.log.log_judge import Judged, LineJudge, Verdict
+from chiatea.collector.sources.log.log_reader import MAX_LINE_BYTES, lines_of
+from chiatea.collector.sources.log.log_samples import form_of, plain
 from chiatea.protobuf.chia_pb2 import ChiaNotice
 
 __all__ = ["Explained", "Summary", "explained_lines", "lines_of_stream"]

@@ -13,7 +13,7 @@ from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
 from chiatea.collector.observations import Observation, WalletChanged, WatchingGap
-from chiatea.collector.plotting_watch import PlottingWatch
+from chiatea.collector.plotting.watch import PlottingWatch
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
@@ -22,7 +22,7 @@ from chiatea.collector.sources.harvester_rounds import HarvesterRounds
 from chiatea.collector.sources.rpc import RpcClient
 from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, WalletRounds
 from chiatea.collector.sources.untrusted import mapping
-from chiatea.collector.watchdog import Watchdog
+from chiatea.collector.watchdog.watchdog import Watchdog
 from chiatea.config import Config
 from chiatea.protobuf.chia_pb2 import Source
 from chiatea.protobuf.descriptors import TOPICS, EntryId

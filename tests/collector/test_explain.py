@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chiatea.collector.explain import Explained, Summary, explained_lines, lines_of_stream
-from chiatea.collector.sources.log_reader import MAX_LINE_BYTES
+from chiatea.collector.sources.log.log_reader import MAX_LINE_BYTES
 
 NOW = 1_795_463_720.0
 START = "2026-11-23T19:51:11.602 2.7.5 harvester chia.harvester.harvester: "

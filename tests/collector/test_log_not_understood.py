@@ -7,7 +7,7 @@ import pytest
 
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.observations import Complaint, Lookup, Observation
-from chiatea.collector.sources.chia_log import ChiaLog, LogPart
+from chiatea.collector.sources.log.chia_log import ChiaLog, LogPart
 from chiatea.protobuf.chia_pb2 import Source
 
 Clock = Any

@@ -9,7 +9,7 @@ from chiatea.collector.source_health import (
     LOG_STALE_SECONDS,
     SourceHealth,
 )
-from chiatea.collector.watchdog import Watchdog
+from chiatea.collector.watchdog.watchdog import Watchdog
 from chiatea.protobuf.chia_pb2 import FullNode, Source
 
 Clock = Any

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from chiatea.collector.sources.log_time import LogTime
+from chiatea.collector.sources.log.log_time import LogTime
 
 __all__ = ["ctime_seconds", "plain_lines", "seconds_of"]
 

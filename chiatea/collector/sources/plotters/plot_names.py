@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from chiatea.collector.sources.log_time import LogTime
+from chiatea.collector.sources.log.log_time import LogTime
 
 __all__ = ["PlotName", "folder_of", "plot_name_in"]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from chiatea.collector.sources.log_reader import LogReader, Position
+from chiatea.collector.sources.log.log_reader import LogReader, Position
 from chiatea.collector.sources.plotters.plot_observations import PlotObservation
 from chiatea.collector.sources.plotters.plotter_lines import PlotterLines
 

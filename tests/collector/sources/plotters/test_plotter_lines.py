@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiatea.collector.plot_durations import Durations
-from chiatea.collector.plotting_side import PlottingSide
+from chiatea.collector.plotting.durations import Durations
+from chiatea.collector.plotting.side import PlottingSide
 from chiatea.collector.sources.plotters.plot_observations import (
     PlotCreated,
     PlotFinished,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chiatea.collector.plot_durations import Durations
-from chiatea.collector.plotting_side import PlottingSide
+from chiatea.collector.plotting.durations import Durations
+from chiatea.collector.plotting.side import PlottingSide
 from chiatea.collector.sources.plotters.log_files import newest_logs
 from chiatea.collector.sources.plotters.plot_observations import PlotObservation, PlotStarted
 from chiatea.collector.sources.plotters.plotter_log import PlotterLog

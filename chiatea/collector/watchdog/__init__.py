@@ -1,0 +1,1 @@
+"""What all sources tell, folded into one truth, each fact once."""
