@@ -17,6 +17,7 @@ from chiatea.collector.plotting.watch import PlottingWatch
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
 from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
+from chiatea.collector.sources.copies import copies_on
 from chiatea.collector.sources.daemon import DaemonListener
 from chiatea.collector.sources.harvester_rounds import HarvesterRounds
 from chiatea.collector.sources.rpc import RpcClient
@@ -41,6 +42,7 @@ FACTS: Final = frozenset(
 _FIRST_PATIENCE_SECONDS: Final = 10.0
 """The first look waits this long for every service's first answer, so that one look alone tells all."""
 _PATIENCE_SECONDS: Final = 0.5
+_COPIES_KNOWN_SECONDS: Final = 20.0
 _MEMORY_EVERY: Final = 10.0
 _MEMORY_LIMIT_SECONDS: Final = 5.0
 PACKED_TOPICS: Final = frozenset({"harvester_plot"})
@@ -65,7 +67,7 @@ class Watch:
         self._place_reader = ChiaPlaceReader(config.chia_root)
         self._place: ChiaPlace | None = None
         self._hardware = HardwareWatch(clock, config.hardware)
-        self._watchdog = Watchdog(self._hardware.history.at)
+        self._watchdog = Watchdog(self._hardware.history.at, self._copies_at)
         self._log = LogWatch(config.chia_logfile_filepath, self._take, clock)
         self._plotting = PlottingWatch(config.plotter_logs, clock)
         self._daemon_health = SourceHealth("chia daemon", clock, DAEMON_STALE_SECONDS)
@@ -155,6 +157,12 @@ class Watch:
         await self._remember()
         self._log.close()
         self._plotting.close()
+
+    def _copies_at(self, disk_id: str | None, time: float) -> int | None:
+        """How many copies a disk has, where `time` is as good as now: what was under way before nobody wrote down."""
+        if disk_id is None or abs(self._clock() - time) > _COPIES_KNOWN_SECONDS:
+            return None
+        return copies_on(disk_id, self._hardware.processes, self._watchdog.disk_of)
 
     def _know_disks(self) -> None:
         self._watchdog.mount_points = self._hardware.disks.mount_points

@@ -279,7 +279,7 @@ class CopyJob(_message.Message):
     verification: Global___CopyJob.Verification.ValueType
     farming: Global___CopyJob.Farming.ValueType
     hash: _builtins.str
-    """xxh3_128 of the whole file in hex, once it is copied."""
+    """Once it is copied: "xxh3-128/64MiB:" and in hex the xxh3_128 over those of its 64 MiB blocks and its size."""
     replaced_filepath: _builtins.str
     next_attempt_time: _builtins.float
     def __init__(

@@ -42,7 +42,8 @@ def kind_of(name: str, command_line: Sequence[str]) -> "Process.Kind.ValueType |
         if plain.startswith(_PLOTTERS):
             return Process.PLOTTER
     bases = [word.replace("\\", "/").rpartition("/")[2] for word in command_line[:4]]
-    if any(base in {"chia-tea", "chia-tea.exe"} for base in bases) or list(command_line[1:3]) == ["-m", "chiatea"]:
+    module = command_line[command_line.index("-m", 0, 4) + 1] if "-m" in command_line[:3] else ""
+    if any(base in {"chia-tea", "chia-tea.exe"} for base in bases) or module.partition(".")[0] == "chiatea":
         return Process.OTHER
     if any(base in {"chia", "chia.exe"} for base in bases):
         if "run_daemon" in command_line[:5]:
@@ -53,8 +54,11 @@ def kind_of(name: str, command_line: Sequence[str]) -> "Process.Kind.ValueType |
 
 
 def own_name(command_line: Sequence[str]) -> str:
-    """What a process of chia-tea is, as "chia-tea serve": most are Python by their name."""
+    """What a process of chia-tea is, as "chia-tea serve" or "chia-tea worker": most are Python by their name."""
     bases = [word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe") for word in command_line]
+    module = next((base for base in bases if base.startswith("chiatea.")), "")
+    if module:
+        return f"chia-tea {module.rpartition('.')[2]}"
     begins = next((index for index, base in enumerate(bases) if base in {"chia-tea", "chiatea"}), len(bases))
     command = next((word for word in bases[begins + 1 :] if word.isalpha()), "")
     return f"chia-tea {command}".rstrip()

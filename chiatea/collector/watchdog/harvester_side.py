@@ -28,10 +28,12 @@ from chiatea.collector.watchdog.notices import Notices, notice_id
 from chiatea.protobuf.chia_pb2 import ChiaNotice, Harvester
 from chiatea.protobuf.hardware_pb2 import Disk
 
-__all__ = ["SLOW_LOOKUP_SECONDS", "DiskAt", "HarvesterSide", "no_disk_at"]
+__all__ = ["SLOW_LOOKUP_SECONDS", "CopiesAt", "DiskAt", "HarvesterSide", "no_copies_at", "no_disk_at"]
 
 DiskAt = Callable[[str | None, float, float], Disk | None]
 """What a disk (its id) did before a time (UTC seconds) for so many seconds; None where that is not known."""
+CopiesAt = Callable[[str | None, float], int | None]
+"""How many copies read or wrote a disk (its id) at a time (UTC seconds); None where that is not known."""
 
 SLOW_LOOKUP_SECONDS: Final = 8.0
 """From here Chia 2.7.5 warns of a lookup (harvester_api.py). Older releases warned from 5 s: where there is a warning,
@@ -50,6 +52,11 @@ def no_disk_at(_disk_id: str | None, _time: float, _seconds: float) -> Disk | No
     return None
 
 
+def no_copies_at(_disk_id: str | None, _time: float) -> int | None:
+    """Where nobody watches the copies."""
+    return None
+
+
 class HarvesterSide:
     """Folds what is told of the harvester into one entry."""
 
@@ -58,10 +65,11 @@ class HarvesterSide:
         notices: Notices,
         disk_of: Callable[[str], str | None],
         disk_at: DiskAt = no_disk_at,
+        copies_at: CopiesAt = no_copies_at,
     ) -> None:
         """A harvester of which nothing was told.
 
-        `disk_of` gives the disk's id of a path, `disk_at` how busy a disk was.
+        `disk_of` gives the disk's id of a path, `disk_at` how busy a disk was, `copies_at` how many copies it had.
         """
         self.draft = Harvester()
         self.is_seen = False
@@ -70,6 +78,7 @@ class HarvesterSide:
         self._notices = notices
         self._disk_of = disk_of
         self._disk_at = disk_at
+        self._copies_at = copies_at
         self._told = ToldOnce()
         self._newest: deque[tuple[float, float]] = deque(maxlen=KEPT_LOOKUPS)
         self._slow_starts: deque[float] = deque(maxlen=50)
@@ -221,6 +230,9 @@ class HarvesterSide:
             lookup_seconds=round(slow.seconds, 5),
             disk_id=self._disk_of(slow.filepath),
         )
+        n_copies = self._copies_at(notice.disk_id, slow.time)
+        if n_copies is not None:
+            notice.n_active_copies_on_disk = n_copies
         disk = self._disk_at(notice.disk_id, slow.time, slow.seconds)
         if disk is not None and disk.HasField("busy_percent"):
             notice.disk_busy_percent = disk.busy_percent

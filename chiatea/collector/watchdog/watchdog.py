@@ -42,7 +42,7 @@ from chiatea.collector.plots import PlotList, disk_id_of, folder_totals
 from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.collector.watchdog.complaints import Complaints
 from chiatea.collector.watchdog.farmer_side import FarmerSide
-from chiatea.collector.watchdog.harvester_side import DiskAt, HarvesterSide, no_disk_at
+from chiatea.collector.watchdog.harvester_side import CopiesAt, DiskAt, HarvesterSide, no_copies_at, no_disk_at
 from chiatea.collector.watchdog.node_side import NodeSide
 from chiatea.collector.watchdog.notices import Notices
 from chiatea.collector.watchdog.skipped_points import SkippedPoints
@@ -67,12 +67,12 @@ _KINDS: Final = {
 class Watchdog:
     """One machine's Chia."""
 
-    def __init__(self, disk_at: DiskAt = no_disk_at) -> None:
-        """Nothing was told yet. `disk_at` gives what a disk did, where the disks are watched."""
+    def __init__(self, disk_at: DiskAt = no_disk_at, copies_at: CopiesAt = no_copies_at) -> None:
+        """Nothing was told yet. `disk_at` and `copies_at` give what a disk did, where that is watched."""
         self.notices = Notices()
         self._complaints = Complaints(self.notices)
         self.mount_points: Sequence[str] = ()
-        self.harvester = HarvesterSide(self.notices, self.disk_of, disk_at)
+        self.harvester = HarvesterSide(self.notices, self.disk_of, disk_at, copies_at)
         self._skipped = SkippedPoints(self.notices)
         self.farmer = FarmerSide(self.notices, self._skipped)
         self.node = NodeSide(self.notices, self._skipped)

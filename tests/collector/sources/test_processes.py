@@ -154,7 +154,9 @@ def test_a_process_is_inspected_twice_and_never_again(monkeypatch: pytest.Monkey
         (["/venv/bin/python", "/venv/bin/chia-tea", "--debug", "up", "--headless"], "chia-tea up"),
         (["C:\\tools\\chia-tea.exe", "tui"], "chia-tea tui"),
         (["chia-tea"], "chia-tea"),
+        (["/usr/bin/python3", "-P", "-m", "chiatea.copier.worker"], "chia-tea worker"),
     ],
 )
 def test_a_process_of_chia_tea_is_called_by_its_command(command_line: list[str], name: str) -> None:
     assert own_name(command_line) == name
+    assert kind_of("python3", command_line) == Process.OTHER

@@ -153,13 +153,18 @@ def test_a_slow_lookup_told_by_its_plots_and_by_itself_counts_once() -> None:
 
 def test_a_slow_lookup_is_noticed_with_its_disk_and_how_busy_that_was() -> None:
     then = Disk(id="/mnt/a", busy_percent=98.5, read_bytes_per_second=1e8)
-    watchdog = Watchdog(lambda disk_id, time, _: then if (disk_id, time) == ("/mnt/a", 20.0) else None)
+    watchdog = Watchdog(
+        lambda disk_id, time, _: then if (disk_id, time) == ("/mnt/a", 20.0) else None,
+        lambda disk_id, time: 2 if (disk_id, time) == ("/mnt/a", 20.0) else None,
+    )
     watchdog.mount_points = ["/", "/mnt/a"]
     for time in (20.0, 500.0):
         watchdog.take(SlowPlot(time, "/mnt/a/plot-k32-a.plot", 10.0))
     now, later = watchdog.notices.all().values()
     assert (now.kind, now.disk_id, now.disk_busy_percent) == (ChiaNotice.SLOW_LOOKUP, "/mnt/a", 98.5)
+    assert now.n_active_copies_on_disk == 2
     assert not later.HasField("disk_busy_percent")
+    assert not later.HasField("n_active_copies_on_disk")
 
 
 def test_a_restart_from_memory_goes_on_and_counts_nothing_twice(metrics_observations: list[Observation]) -> None:
