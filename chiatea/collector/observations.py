@@ -91,10 +91,11 @@ class SlowPlot(Observation):
 
 @dataclass(frozen=True, slots=True)
 class PlotFailed(Observation):
-    """The harvester could not open a plot file."""
+    """Something is wrong with a plot file: the harvester could not open it or, where `is_open`, another thing."""
 
     filepath: str
     reason: str
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -247,9 +247,10 @@ class HarvesterSide:
             self.draft.n_slow_lookups += 1
 
     def plot_failed(self, failed: PlotFailed) -> None:
-        """A plot that did not open; Chia tries again each 20 minutes, so it is said once a day."""
+        """A plot with which something is wrong; Chia tries again each 20 minutes, so it is said once a day."""
         self.is_seen = True
-        self._failed_files[failed.filepath] = max(failed.time, self._failed_files.pop(failed.filepath, failed.time))
+        if not failed.is_open:
+            self._failed_files[failed.filepath] = max(failed.time, self._failed_files.pop(failed.filepath, failed.time))
         while len(self._failed_files) > _KEPT_FAILED:
             self._failed_files.popitem(last=False)
         self._notices.add(

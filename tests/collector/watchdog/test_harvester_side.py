@@ -91,6 +91,13 @@ def test_by_the_log_alone_a_file_has_failed_to_open_as_long_as_chia_says_so_agai
     assert harvester_of(watchdog, 7000).n_failed_to_open == 0
 
 
+def test_on_a_machine_of_which_the_log_alone_is_known_a_copy_of_a_plot_did_open() -> None:
+    watchdog = watched(PlotFailed(1.0, "/mnt/a/x.plot", "multiple copies", is_open=True), lookup(2))
+    assert harvester_of(watchdog, 3).n_failed_to_open == 0
+    (notice,) = watchdog.notices.all().values()
+    assert (notice.kind, notice.plot_filepath) == (ChiaNotice.PLOT_ERROR, "/mnt/a/x.plot")
+
+
 def test_qualities_of_v2_plots_are_summed_whoever_tells() -> None:
     watchdog = watched(
         lookup(1, 0.1, v2=2), lookup(1.01, 0.1, source="chia daemon metrics", v2=2), lookup(10, 0.2, v2=1)

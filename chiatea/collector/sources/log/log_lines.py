@@ -68,7 +68,7 @@ _PLOT_TROUBLES: Final = tuple(
 )
 # Follows the line that says what failed in a lookup, which does not always name the plot.
 _FILE: Final = re.compile(rf"File: {_PLOT} Plot ID: ")
-_COPIES: Final = re.compile(r"Have (multiple copies) of the plot (\S+) (in .+?)\.?$")
+_COPIES: Final = re.compile(r"Have (multiple copies) of the plot (\S+) (in \['([^']*)'.+?)\.?$")
 REFRESHED: Final = (
     rf"_plot_refresh_callback: event done, loaded {_COUNT}, removed {_COUNT}, .*?(?:total plots: {_COUNT})?$"
 )
@@ -128,18 +128,18 @@ def _plot_trouble(line: LogLine, time: float) -> Observation | None:
     for pattern in _PLOT_TROUBLES:
         match = pattern.match(line.text)
         if match is not None:
-            return PlotFailed(time, match[1], match[2].strip().rstrip("."))
+            return PlotFailed(time, match[1], match[2].strip().rstrip("."), is_open=True)
     return None
 
 
 def _file(line: LogLine, time: float) -> Observation | None:
     match = _FILE.match(line.text) if line.level != "INFO" else None
-    return PlotFailed(time, match[1], "a lookup in it failed") if match else None
+    return PlotFailed(time, match[1], "a lookup in it failed", is_open=True) if match else None
 
 
 def _copies(line: LogLine, time: float) -> Observation | None:
     match = _COPIES.match(line.text)
-    return PlotFailed(time, match[2], f"{match[1]} {match[3]}") if match else None
+    return PlotFailed(time, f"{match[4]}/{match[2]}", f"{match[1]} {match[3]}", is_open=True) if match else None
 
 
 def _refreshed(line: LogLine, time: float) -> Observation | None:

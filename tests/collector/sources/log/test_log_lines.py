@@ -156,6 +156,7 @@ def test_lookups_are_read_in_every_release_s_form(start: str) -> None:
                 5.0,
                 "/mnt/a.plot",
                 "Size is 9.1 GiB, but expected at least: 99.06 GiB. We assume the file is being copied",
+                is_open=True,
             ),
         ),
         (
@@ -163,25 +164,27 @@ def test_lookups_are_read_in_every_release_s_form(start: str) -> None:
                 "harvester chia.plotting.manager   : WARNING  Plot /mnt/a.plot has a pool public key that is not in "
                 "the farmer's pool pk list."
             ),
-            PlotFailed(5.0, "/mnt/a.plot", "has a pool public key that is not in the farmer's pool pk list"),
+            PlotFailed(
+                5.0, "/mnt/a.plot", "has a pool public key that is not in the farmer's pool pk list", is_open=True
+            ),
         ),
         (
             (
                 "harvester chia.plotting.manager   : WARNING  Have multiple copies of the plot plot-k32-x.plot in "
                 "['/mnt/a', '/mnt/b']."
             ),
-            PlotFailed(5.0, "plot-k32-x.plot", "multiple copies in ['/mnt/a', '/mnt/b']"),
+            PlotFailed(5.0, "/mnt/a/plot-k32-x.plot", "multiple copies in ['/mnt/a', '/mnt/b']", is_open=True),
         ),
         (
             (
                 "harvester chia.harvester.harvester: ERROR    Exception fetching qualities for /mnt/a.plot. "
                 "[Errno 5] Input/output error"
             ),
-            PlotFailed(5.0, "/mnt/a.plot", "[Errno 5] Input/output error"),
+            PlotFailed(5.0, "/mnt/a.plot", "[Errno 5] Input/output error", is_open=True),
         ),
         (
             f"harvester chia.harvester.harvester: ERROR    File: /mnt/a.plot Plot ID: {HASH}, challenge: {HASH}",
-            PlotFailed(5.0, "/mnt/a.plot", "a lookup in it failed"),
+            PlotFailed(5.0, "/mnt/a.plot", "a lookup in it failed", is_open=True),
         ),
         (
             "harvester harvester               : INFO     Received signal SIGINT (2), shutting down.",
