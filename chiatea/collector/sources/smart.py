@@ -121,7 +121,7 @@ def _doubts(
     if pending:
         yield f"{pending} pending sector{'s' if pending > 1 else ''}"
     for row in attributes.values():
-        if row.get("when_failed") in {"now", "past"}:
+        if text(row.get("when_failed")) in {"now", "past"}:
             yield f"{text(row.get('name')) or 'an attribute'} failed {row['when_failed']}"[:60]
     if warning := _not_negative(nvme.get("critical_warning")):
         yield f"critical warning 0x{warning:02x}"

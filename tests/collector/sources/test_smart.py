@@ -96,3 +96,12 @@ def test_values_of_any_other_type_are_left_out(name: str, data: st.DataObject) -
             part = part[key]
     parsed = parse_smart(json.dumps(told).encode())
     assert parsed is None or isinstance(parsed.health, str | None)
+
+
+def test_an_attribute_that_failed_in_a_way_nobody_foresaw_is_left_out() -> None:
+    table = {"table": [{"id": 5, "when_failed": []}, {"id": 197, "when_failed": {"now": 1}, "raw": {"value": 3}}]}
+    told = {"smartctl": {"exit_status": 0}, "smart_status": {"passed": True}, "ata_smart_attributes": table}
+    report = parse_smart(json.dumps(told).encode())
+    assert report is not None
+    assert report.n_pending_sectors == 3
+    assert "failed" not in (report.health or "")
