@@ -57,11 +57,7 @@ class MachineState:
         before = self.of(topic.name).get(entry_id)
         if before is not None and event.timestamp < before.timestamp:
             return False
-        if event.event_type == NONE or (event.event_type == DELETE and before is None):
-            return False
-        entry = None if event.event_type == DELETE else Entry(entry_of(event, topic), event.timestamp)
-        self.hold(topic, entry_id, entry)
-        return True
+        return self._put(topic, entry_id, event)
 
     def put(self, event: UpdateEvent) -> bool:
         """Takes over one event whatever is there: for who is told what another state decided.
@@ -70,15 +66,13 @@ class MachineState:
             Whether it touched the state.
         """
         topic = topic_of(event)
-        if topic is None or event.event_type == NONE:
+        return topic is not None and self._put(topic, topic.id_of(entry_of(event, topic)), event)
+
+    def _put(self, topic: Topic, entry_id: EntryId, event: UpdateEvent) -> bool:
+        is_gone = event.event_type == DELETE
+        if event.event_type == NONE or (is_gone and entry_id not in self.of(topic.name)):
             return False
-        message = entry_of(event, topic)
-        identity = topic.id_of(message)
-        held = self.entries.get(topic.name)
-        before = held.get(identity) if held else None
-        if event.event_type == DELETE and before is None:
-            return False
-        self.hold(topic, identity, None if event.event_type == DELETE else Entry(message, event.timestamp))
+        self.hold(topic, entry_id, None if is_gone else Entry(entry_of(event, topic), event.timestamp))
         return True
 
     def hold(self, topic: Topic, entry_id: EntryId, entry: Entry | None) -> None:

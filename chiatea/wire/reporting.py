@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
@@ -33,7 +32,6 @@ REMEMBER_EVERY_SECONDS: Final = 10.0
 """While it is there, what it has does."""
 MAX_EVENTS_AHEAD: Final = 10_000
 """More are not put before some of them are acked or on the disk: a first sync would fill the memory."""
-_CHANGES_AT_ONCE: Final = 1000
 
 
 class Reporting:
@@ -76,7 +74,6 @@ class Reporting:
         self._urgent = asyncio.Event()
         self._room = asyncio.Event()
         self._closing = asyncio.Event()
-        self._is_without_server = False
         self.is_ready = asyncio.Event()
         self.is_connected = False
         self.clock_ahead_seconds: float | None = None
@@ -118,16 +115,14 @@ class Reporting:
 
         What finds no room is counted and left out: it stays a difference to `known`.
         """
-        news = [change for change in changes if is_news(change)]
-        room = [change for change in changes if not self._outbox.has_room(is_news=is_news(change))]
-        if room:
-            self.n_dropped += len(room)
-            changes = news if self._outbox.has_room() else ()
-        rest = iter(changes)
-        while some := list(itertools.islice(rest, _CHANGES_AT_ONCE)):
+        has_room = {kind: self._outbox.has_room(is_news=kind) for kind in (True, False)}
+        kinds = [is_news(change) for change in changes]
+        kept = [change for change, kind in zip(changes, kinds, strict=True) if has_room[kind]]
+        self.n_dropped += len(changes) - len(kept)
+        if kept:
             await self._wait_for_room()
-            self._outbox.put_changes(some, timestamp, state)
-            self._tell(at_once=bool(news))
+            self._outbox.put_changes(kept, timestamp, state)
+            self._tell(at_once=any(kinds))
 
     async def _wait_for_room(self) -> None:
         while self._outbox.n_in_memory > MAX_EVENTS_AHEAD and self._outbox.has_room():
@@ -172,10 +167,10 @@ class Reporting:
         """Begins from what the spool remembers of the server; False where there is no spool, or the server came."""
         if self.is_ready.is_set():
             return False
-        self._is_without_server = await self._outbox.recall()
-        if self._is_without_server:
+        is_without_server = await self._outbox.recall()
+        if is_without_server:
             self.is_ready.set()
-        return self._is_without_server
+        return is_without_server
 
     def close(self) -> None:
         """Lets `run` end once all that was put is sent and acked, or when the connection is lost."""

@@ -1,5 +1,6 @@
 """Processes of Chia, of plotters and of chia-tea itself. Command lines are looked at, never told."""
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,8 +43,8 @@ def kind_of(name: str, command_line: Sequence[str]) -> "Process.Kind.ValueType |
         if plain.startswith(_PLOTTERS):
             return Process.PLOTTER
     bases = [word.replace("\\", "/").rpartition("/")[2] for word in command_line[:4]]
-    module = command_line[command_line.index("-m", 0, 4) + 1] if "-m" in command_line[:3] else ""
-    if any(base in {"chia-tea", "chia-tea.exe"} for base in bases) or module.partition(".")[0] == "chiatea":
+    is_own_module = _module_of(command_line).partition(".")[0] == "chiatea"
+    if any(base in {"chia-tea", "chia-tea.exe"} for base in bases) or is_own_module:
         return Process.OTHER
     if any(base in {"chia", "chia.exe"} for base in bases):
         if "run_daemon" in command_line[:5]:
@@ -56,12 +57,17 @@ def kind_of(name: str, command_line: Sequence[str]) -> "Process.Kind.ValueType |
 def own_name(command_line: Sequence[str]) -> str:
     """What a process of chia-tea is, as "chia-tea serve" or "chia-tea worker": most are Python by their name."""
     bases = [word.replace("\\", "/").rpartition("/")[2].removesuffix(".exe") for word in command_line]
-    module = next((base for base in bases if base.startswith("chiatea.")), "")
-    if module:
-        return f"chia-tea {module.rpartition('.')[2]}"
+    package, _, part = _module_of(command_line).rpartition(".")
+    if package:
+        return f"chia-tea {part}"
     begins = next((index for index, base in enumerate(bases) if base in {"chia-tea", "chiatea"}), len(bases))
     command = next((word for word in bases[begins + 1 :] if word.isalpha()), "")
     return f"chia-tea {command}".rstrip()
+
+
+def _module_of(command_line: Sequence[str]) -> str:
+    """What follows Python's -m; "" where nothing does."""
+    return next((module for option, module in itertools.pairwise(command_line[:4]) if option == "-m"), "")
 
 
 class Processes:

@@ -155,8 +155,13 @@ def test_a_process_is_inspected_twice_and_never_again(monkeypatch: pytest.Monkey
         (["C:\\tools\\chia-tea.exe", "tui"], "chia-tea tui"),
         (["chia-tea"], "chia-tea"),
         (["/usr/bin/python3", "-P", "-m", "chiatea.copier.worker"], "chia-tea worker"),
+        (["chia-tea", "copy", "--config", "/etc/chiatea.yml"], "chia-tea copy"),
     ],
 )
 def test_a_process_of_chia_tea_is_called_by_its_command(command_line: list[str], name: str) -> None:
     assert own_name(command_line) == name
     assert kind_of("python3", command_line) == Process.OTHER
+
+
+def test_python_that_waits_for_the_name_of_a_module_is_none_of_ours() -> None:
+    assert kind_of("python3", ["python3", "-P", "-m"]) is None
