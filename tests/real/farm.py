@@ -209,7 +209,7 @@ class RealFarm:
     def _has_both_harvesters(self) -> bool:
         with contextlib.suppress(OSError):
             harvesters = self.harvesters()
-            return len(harvesters) == 2 and all(harvester["last_sync_time"] > 0 for harvester in harvesters.values())
+            return len(harvesters) == 2 and all(harvester["last_sync_time"] for harvester in harvesters.values())
         return False
 
     def start_node(self) -> None:
