@@ -303,6 +303,7 @@ class SendUpdateEveryConfig(_Section):
     copy_target: Interval = 1.0
     copy_job: Interval = 0.5
     copy_command: Interval = 0.0
+    scrub_finding: Interval = 0.0
 
 
 class ClientConfig(_Section):

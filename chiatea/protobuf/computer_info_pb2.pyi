@@ -78,6 +78,7 @@ class ComputerInfo(_message.Message):
     COPY_TARGETS_FIELD_NUMBER: _builtins.int
     COPY_JOBS_FIELD_NUMBER: _builtins.int
     COPY_COMMANDS_FIELD_NUMBER: _builtins.int
+    SCRUB_FINDINGS_FIELD_NUMBER: _builtins.int
     timestamp: _builtins.float
     machine_id: _builtins.str
     machine_name: _builtins.str
@@ -133,6 +134,8 @@ class ComputerInfo(_message.Message):
     def copy_jobs(self) -> _containers.RepeatedCompositeFieldContainer[_copy_pb2.CopyJob]: ...
     @_builtins.property
     def copy_commands(self) -> _containers.RepeatedCompositeFieldContainer[_copy_pb2.CopyCommand]: ...
+    @_builtins.property
+    def scrub_findings(self) -> _containers.RepeatedCompositeFieldContainer[_copy_pb2.ScrubFinding]: ...
     def __init__(
         self,
         *,
@@ -165,10 +168,11 @@ class ComputerInfo(_message.Message):
         copy_targets: _abc.Iterable[_copy_pb2.CopyTarget] | None = ...,
         copy_jobs: _abc.Iterable[_copy_pb2.CopyJob] | None = ...,
         copy_commands: _abc.Iterable[_copy_pb2.CopyCommand] | None = ...,
+        scrub_findings: _abc.Iterable[_copy_pb2.ScrubFinding] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["collector", b"collector", "copier", b"copier", "cpu", b"cpu", "farmer", b"farmer", "full_node", b"full_node", "harvester", b"harvester", "ram", b"ram", "system", b"system", "wallet", b"wallet"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notices", b"chia_notices", "collector", b"collector", "copier", b"copier", "copy_commands", b"copy_commands", "copy_jobs", b"copy_jobs", "copy_targets", b"copy_targets", "cpu", b"cpu", "cpu_cores", b"cpu_cores", "disks", b"disks", "farmer", b"farmer", "farmer_harvesters", b"farmer_harvesters", "full_node", b"full_node", "harvester", b"harvester", "harvester_plots", b"harvester_plots", "machine_id", b"machine_id", "machine_name", b"machine_name", "missed_challenges", b"missed_challenges", "network_interfaces", b"network_interfaces", "plot_folders", b"plot_folders", "plotting_plots", b"plotting_plots", "pools", b"pools", "processes", b"processes", "ram", b"ram", "sensors", b"sensors", "sources", b"sources", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet", "wallet_balances", b"wallet_balances"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notices", b"chia_notices", "collector", b"collector", "copier", b"copier", "copy_commands", b"copy_commands", "copy_jobs", b"copy_jobs", "copy_targets", b"copy_targets", "cpu", b"cpu", "cpu_cores", b"cpu_cores", "disks", b"disks", "farmer", b"farmer", "farmer_harvesters", b"farmer_harvesters", "full_node", b"full_node", "harvester", b"harvester", "harvester_plots", b"harvester_plots", "machine_id", b"machine_id", "machine_name", b"machine_name", "missed_challenges", b"missed_challenges", "network_interfaces", b"network_interfaces", "plot_folders", b"plot_folders", "plotting_plots", b"plotting_plots", "pools", b"pools", "processes", b"processes", "ram", b"ram", "scrub_findings", b"scrub_findings", "sensors", b"sensors", "sources", b"sources", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet", "wallet_balances", b"wallet_balances"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -209,6 +213,7 @@ class UpdateEvent(_message.Message):
     COPY_TARGET_FIELD_NUMBER: _builtins.int
     COPY_JOB_FIELD_NUMBER: _builtins.int
     COPY_COMMAND_FIELD_NUMBER: _builtins.int
+    SCRUB_FINDING_FIELD_NUMBER: _builtins.int
     machine_id: _builtins.str
     """Left empty on a collector's stream: the stream says whose it is."""
     timestamp: _builtins.float
@@ -265,6 +270,8 @@ class UpdateEvent(_message.Message):
     def copy_job(self) -> _copy_pb2.CopyJob: ...
     @_builtins.property
     def copy_command(self) -> _copy_pb2.CopyCommand: ...
+    @_builtins.property
+    def scrub_finding(self) -> _copy_pb2.ScrubFinding: ...
     def __init__(
         self,
         *,
@@ -297,12 +304,13 @@ class UpdateEvent(_message.Message):
         copy_target: _copy_pb2.CopyTarget | None = ...,
         copy_job: _copy_pb2.CopyJob | None = ...,
         copy_command: _copy_pb2.CopyCommand | None = ...,
+        scrub_finding: _copy_pb2.ScrubFinding | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "collector", b"collector", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "sensor", b"sensor", "source", b"source", "system", b"system", "wallet", b"wallet", "wallet_balance", b"wallet_balance"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "collector", b"collector", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "scrub_finding", b"scrub_finding", "sensor", b"sensor", "source", b"source", "system", b"system", "wallet", b"wallet", "wallet_balance", b"wallet_balance"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "collector", b"collector", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "event_type", b"event_type", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "machine_id", b"machine_id", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "sensor", b"sensor", "source", b"source", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet", "wallet_balance", b"wallet_balance"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chia_notice", b"chia_notice", "collector", b"collector", "copier", b"copier", "copy_command", b"copy_command", "copy_job", b"copy_job", "copy_target", b"copy_target", "cpu", b"cpu", "cpu_core", b"cpu_core", "disk", b"disk", "event_data", b"event_data", "event_type", b"event_type", "farmer", b"farmer", "farmer_harvester", b"farmer_harvester", "full_node", b"full_node", "harvester", b"harvester", "harvester_plot", b"harvester_plot", "machine_id", b"machine_id", "missed_challenge", b"missed_challenge", "network_interface", b"network_interface", "plot_folder", b"plot_folder", "plotting_plot", b"plotting_plot", "pool", b"pool", "process", b"process", "ram", b"ram", "scrub_finding", b"scrub_finding", "sensor", b"sensor", "source", b"source", "system", b"system", "timestamp", b"timestamp", "wallet", b"wallet", "wallet_balance", b"wallet_balance"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_event_data: _TypeAlias = _typing.Literal["system", "cpu", "cpu_core", "ram", "disk", "sensor", "network_interface", "process", "farmer", "farmer_harvester", "missed_challenge", "pool", "harvester", "harvester_plot", "plot_folder", "wallet", "full_node", "plotting_plot", "chia_notice", "source", "wallet_balance", "collector", "copier", "copy_target", "copy_job", "copy_command"]  # noqa: Y015
+    _WhichOneofReturnType_event_data: _TypeAlias = _typing.Literal["system", "cpu", "cpu_core", "ram", "disk", "sensor", "network_interface", "process", "farmer", "farmer_harvester", "missed_challenge", "pool", "harvester", "harvester_plot", "plot_folder", "wallet", "full_node", "plotting_plot", "chia_notice", "source", "wallet_balance", "collector", "copier", "copy_target", "copy_job", "copy_command", "scrub_finding"]  # noqa: Y015
     _WhichOneofArgType_event_data: _TypeAlias = _typing.Literal["event_data", b"event_data"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_event_data) -> _WhichOneofReturnType_event_data | None: ...
 

@@ -39,6 +39,9 @@ class Copier(_message.Message):
     SLOWED_BY_FIELD_NUMBER: _builtins.int
     START_TIME_FIELD_NUMBER: _builtins.int
     N_UNKNOWN_TEMPORARY_FILES_FIELD_NUMBER: _builtins.int
+    N_KNOWN_HASHES_FIELD_NUMBER: _builtins.int
+    N_SCRUBBED_FIELD_NUMBER: _builtins.int
+    LAST_SCRUB_TIME_FIELD_NUMBER: _builtins.int
     is_running: _builtins.bool
     version: _builtins.str
     is_paused: _builtins.bool
@@ -57,6 +60,11 @@ class Copier(_message.Message):
     start_time: _builtins.float
     n_unknown_temporary_files: _builtins.int
     """`.copying` files that no journal knows."""
+    n_known_hashes: _builtins.int
+    """Moved plots whose hash is known, so that `chia-tea copy scrub` can say whether they are still what was moved."""
+    n_scrubbed: _builtins.int
+    """Of them, those that were read again, and when the last one was."""
+    last_scrub_time: _builtins.float
     def __init__(
         self,
         *,
@@ -74,13 +82,21 @@ class Copier(_message.Message):
         slowed_by: _builtins.str | None = ...,
         start_time: _builtins.float = ...,
         n_unknown_temporary_files: _builtins.int = ...,
+        n_known_hashes: _builtins.int = ...,
+        n_scrubbed: _builtins.int = ...,
+        last_scrub_time: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_slowed_by", b"_slowed_by", "slowed_by", b"slowed_by"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_last_scrub_time", b"_last_scrub_time", "_slowed_by", b"_slowed_by", "last_scrub_time", b"last_scrub_time", "slowed_by", b"slowed_by"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slowed_by", b"_slowed_by", "bytes_done", b"bytes_done", "bytes_per_second", b"bytes_per_second", "is_paused", b"is_paused", "is_running", b"is_running", "max_bytes_per_second", b"max_bytes_per_second", "n_active", b"n_active", "n_done", b"n_done", "n_failed", b"n_failed", "n_not_farming", b"n_not_farming", "n_queued", b"n_queued", "n_unknown_temporary_files", b"n_unknown_temporary_files", "slowed_by", b"slowed_by", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_last_scrub_time", b"_last_scrub_time", "_slowed_by", b"_slowed_by", "bytes_done", b"bytes_done", "bytes_per_second", b"bytes_per_second", "is_paused", b"is_paused", "is_running", b"is_running", "last_scrub_time", b"last_scrub_time", "max_bytes_per_second", b"max_bytes_per_second", "n_active", b"n_active", "n_done", b"n_done", "n_failed", b"n_failed", "n_known_hashes", b"n_known_hashes", "n_not_farming", b"n_not_farming", "n_queued", b"n_queued", "n_scrubbed", b"n_scrubbed", "n_unknown_temporary_files", b"n_unknown_temporary_files", "slowed_by", b"slowed_by", "start_time", b"start_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__last_scrub_time: _TypeAlias = _typing.Literal["last_scrub_time"]  # noqa: Y015
+    _WhichOneofArgType__last_scrub_time: _TypeAlias = _typing.Literal["_last_scrub_time", b"_last_scrub_time"]  # noqa: Y015
     _WhichOneofReturnType__slowed_by: _TypeAlias = _typing.Literal["slowed_by"]  # noqa: Y015
     _WhichOneofArgType__slowed_by: _TypeAlias = _typing.Literal["_slowed_by", b"_slowed_by"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__last_scrub_time) -> _WhichOneofReturnType__last_scrub_time | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slowed_by) -> _WhichOneofReturnType__slowed_by | None: ...
 
 Global___Copier: _TypeAlias = Copier  # noqa: Y015
@@ -124,6 +140,8 @@ class CopyTarget(_message.Message):
     BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     RETRY_TIME_FIELD_NUMBER: _builtins.int
+    GROUP_RANK_FIELD_NUMBER: _builtins.int
+    REPLACEABLE_BYTES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The folder's full path."""
     state: Global___CopyTarget.State.ValueType
@@ -139,6 +157,10 @@ class CopyTarget(_message.Message):
     reason: _builtins.str
     """Why it takes nothing now, and until when."""
     retry_time: _builtins.float
+    group_rank: _builtins.int
+    """Of its group: the lowest is filled first."""
+    replaceable_bytes: _builtins.int
+    """Of old plots that `copy.replace` would give up for new ones."""
     def __init__(
         self,
         *,
@@ -154,10 +176,12 @@ class CopyTarget(_message.Message):
         bytes_per_second: _builtins.float = ...,
         reason: _builtins.str | None = ...,
         retry_time: _builtins.float | None = ...,
+        group_rank: _builtins.int = ...,
+        replaceable_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_disk_id", b"_disk_id", "_reason", b"_reason", "_retry_time", b"_retry_time", "disk_id", b"disk_id", "reason", b"reason", "retry_time", b"retry_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disk_id", b"_disk_id", "_reason", b"_reason", "_retry_time", b"_retry_time", "bytes_per_second", b"bytes_per_second", "disk_id", b"disk_id", "free_bytes", b"free_bytes", "group", b"group", "id", b"id", "n_active", b"n_active", "promised_bytes", b"promised_bytes", "reason", b"reason", "reserved_bytes", b"reserved_bytes", "retry_time", b"retry_time", "state", b"state", "total_bytes", b"total_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_disk_id", b"_disk_id", "_reason", b"_reason", "_retry_time", b"_retry_time", "bytes_per_second", b"bytes_per_second", "disk_id", b"disk_id", "free_bytes", b"free_bytes", "group", b"group", "group_rank", b"group_rank", "id", b"id", "n_active", b"n_active", "promised_bytes", b"promised_bytes", "reason", b"reason", "replaceable_bytes", b"replaceable_bytes", "reserved_bytes", b"reserved_bytes", "retry_time", b"retry_time", "state", b"state", "total_bytes", b"total_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__disk_id: _TypeAlias = _typing.Literal["disk_id"]  # noqa: Y015
     _WhichOneofArgType__disk_id: _TypeAlias = _typing.Literal["_disk_id", b"_disk_id"]  # noqa: Y015
@@ -258,8 +282,9 @@ class CopyJob(_message.Message):
     VERIFICATION_FIELD_NUMBER: _builtins.int
     FARMING_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
-    REPLACED_FILEPATH_FIELD_NUMBER: _builtins.int
+    REPLACED_FILEPATHS_FIELD_NUMBER: _builtins.int
     NEXT_ATTEMPT_TIME_FIELD_NUMBER: _builtins.int
+    MAX_BYTES_PER_SECOND_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     state: Global___CopyJob.State.ValueType
     source_filepath: _builtins.str
@@ -280,8 +305,13 @@ class CopyJob(_message.Message):
     farming: Global___CopyJob.Farming.ValueType
     hash: _builtins.str
     """Once it is copied: "xxh3-128/64MiB:" and in hex the xxh3_128 over those of its 64 MiB blocks and its size."""
-    replaced_filepath: _builtins.str
     next_attempt_time: _builtins.float
+    max_bytes_per_second: _builtins.int
+    """Its own limit, beside that of all copies together."""
+    @_builtins.property
+    def replaced_filepaths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Old plots that were deleted for this one, by a rule of `copy.replace`."""
+
     def __init__(
         self,
         *,
@@ -304,12 +334,13 @@ class CopyJob(_message.Message):
         verification: Global___CopyJob.Verification.ValueType = ...,
         farming: Global___CopyJob.Farming.ValueType = ...,
         hash: _builtins.str | None = ...,
-        replaced_filepath: _builtins.str | None = ...,
+        replaced_filepaths: _abc.Iterable[_builtins.str] | None = ...,
         next_attempt_time: _builtins.float | None = ...,
+        max_bytes_per_second: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_finished_time", b"_finished_time", "_hash", b"_hash", "_last_error", b"_last_error", "_next_attempt_time", b"_next_attempt_time", "_remaining_seconds", b"_remaining_seconds", "_replaced_filepath", b"_replaced_filepath", "_started_time", b"_started_time", "_target_filepath", b"_target_filepath", "_target_id", b"_target_id", "finished_time", b"finished_time", "hash", b"hash", "last_error", b"last_error", "next_attempt_time", b"next_attempt_time", "remaining_seconds", b"remaining_seconds", "replaced_filepath", b"replaced_filepath", "started_time", b"started_time", "target_filepath", b"target_filepath", "target_id", b"target_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_finished_time", b"_finished_time", "_hash", b"_hash", "_last_error", b"_last_error", "_max_bytes_per_second", b"_max_bytes_per_second", "_next_attempt_time", b"_next_attempt_time", "_remaining_seconds", b"_remaining_seconds", "_started_time", b"_started_time", "_target_filepath", b"_target_filepath", "_target_id", b"_target_id", "finished_time", b"finished_time", "hash", b"hash", "last_error", b"last_error", "max_bytes_per_second", b"max_bytes_per_second", "next_attempt_time", b"next_attempt_time", "remaining_seconds", b"remaining_seconds", "started_time", b"started_time", "target_filepath", b"target_filepath", "target_id", b"target_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_finished_time", b"_finished_time", "_hash", b"_hash", "_last_error", b"_last_error", "_next_attempt_time", b"_next_attempt_time", "_remaining_seconds", b"_remaining_seconds", "_replaced_filepath", b"_replaced_filepath", "_started_time", b"_started_time", "_target_filepath", b"_target_filepath", "_target_id", b"_target_id", "bytes_per_second", b"bytes_per_second", "copied_bytes", b"copied_bytes", "created_time", b"created_time", "farming", b"farming", "finished_time", b"finished_time", "hash", b"hash", "id", b"id", "last_error", b"last_error", "n_attempts", b"n_attempts", "next_attempt_time", b"next_attempt_time", "priority", b"priority", "remaining_seconds", b"remaining_seconds", "replaced_filepath", b"replaced_filepath", "source_filepath", b"source_filepath", "started_time", b"started_time", "state", b"state", "target_filepath", b"target_filepath", "target_id", b"target_id", "total_bytes", b"total_bytes", "verification", b"verification", "verified_bytes", b"verified_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_finished_time", b"_finished_time", "_hash", b"_hash", "_last_error", b"_last_error", "_max_bytes_per_second", b"_max_bytes_per_second", "_next_attempt_time", b"_next_attempt_time", "_remaining_seconds", b"_remaining_seconds", "_started_time", b"_started_time", "_target_filepath", b"_target_filepath", "_target_id", b"_target_id", "bytes_per_second", b"bytes_per_second", "copied_bytes", b"copied_bytes", "created_time", b"created_time", "farming", b"farming", "finished_time", b"finished_time", "hash", b"hash", "id", b"id", "last_error", b"last_error", "max_bytes_per_second", b"max_bytes_per_second", "n_attempts", b"n_attempts", "next_attempt_time", b"next_attempt_time", "priority", b"priority", "remaining_seconds", b"remaining_seconds", "replaced_filepaths", b"replaced_filepaths", "source_filepath", b"source_filepath", "started_time", b"started_time", "state", b"state", "target_filepath", b"target_filepath", "target_id", b"target_id", "total_bytes", b"total_bytes", "verification", b"verification", "verified_bytes", b"verified_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__finished_time: _TypeAlias = _typing.Literal["finished_time"]  # noqa: Y015
     _WhichOneofArgType__finished_time: _TypeAlias = _typing.Literal["_finished_time", b"_finished_time"]  # noqa: Y015
@@ -317,12 +348,12 @@ class CopyJob(_message.Message):
     _WhichOneofArgType__hash: _TypeAlias = _typing.Literal["_hash", b"_hash"]  # noqa: Y015
     _WhichOneofReturnType__last_error: _TypeAlias = _typing.Literal["last_error"]  # noqa: Y015
     _WhichOneofArgType__last_error: _TypeAlias = _typing.Literal["_last_error", b"_last_error"]  # noqa: Y015
+    _WhichOneofReturnType__max_bytes_per_second: _TypeAlias = _typing.Literal["max_bytes_per_second"]  # noqa: Y015
+    _WhichOneofArgType__max_bytes_per_second: _TypeAlias = _typing.Literal["_max_bytes_per_second", b"_max_bytes_per_second"]  # noqa: Y015
     _WhichOneofReturnType__next_attempt_time: _TypeAlias = _typing.Literal["next_attempt_time"]  # noqa: Y015
     _WhichOneofArgType__next_attempt_time: _TypeAlias = _typing.Literal["_next_attempt_time", b"_next_attempt_time"]  # noqa: Y015
     _WhichOneofReturnType__remaining_seconds: _TypeAlias = _typing.Literal["remaining_seconds"]  # noqa: Y015
     _WhichOneofArgType__remaining_seconds: _TypeAlias = _typing.Literal["_remaining_seconds", b"_remaining_seconds"]  # noqa: Y015
-    _WhichOneofReturnType__replaced_filepath: _TypeAlias = _typing.Literal["replaced_filepath"]  # noqa: Y015
-    _WhichOneofArgType__replaced_filepath: _TypeAlias = _typing.Literal["_replaced_filepath", b"_replaced_filepath"]  # noqa: Y015
     _WhichOneofReturnType__started_time: _TypeAlias = _typing.Literal["started_time"]  # noqa: Y015
     _WhichOneofArgType__started_time: _TypeAlias = _typing.Literal["_started_time", b"_started_time"]  # noqa: Y015
     _WhichOneofReturnType__target_filepath: _TypeAlias = _typing.Literal["target_filepath"]  # noqa: Y015
@@ -336,11 +367,11 @@ class CopyJob(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_error) -> _WhichOneofReturnType__last_error | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_bytes_per_second) -> _WhichOneofReturnType__max_bytes_per_second | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__next_attempt_time) -> _WhichOneofReturnType__next_attempt_time | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__remaining_seconds) -> _WhichOneofReturnType__remaining_seconds | None: ...
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__replaced_filepath) -> _WhichOneofReturnType__replaced_filepath | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__started_time) -> _WhichOneofReturnType__started_time | None: ...
     @_typing.overload
@@ -349,6 +380,73 @@ class CopyJob(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__target_id) -> _WhichOneofReturnType__target_id | None: ...
 
 Global___CopyJob: _TypeAlias = CopyJob  # noqa: Y015
+
+@_typing.final
+class ScrubFinding(_message.Message):
+    """A moved plot that is not any more what was moved, as `chia-tea copy scrub` found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _State:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ScrubFinding._State.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        UNKNOWN: ScrubFinding._State.ValueType  # 0
+        ROTTEN: ScrubFinding._State.ValueType  # 1
+        """Same size and time, other bytes."""
+        UNREADABLE: ScrubFinding._State.ValueType  # 2
+        MISSING: ScrubFinding._State.ValueType  # 3
+        CHANGED: ScrubFinding._State.ValueType  # 4
+        """Something wrote it since it was moved."""
+
+    class State(_State, metaclass=_StateEnumTypeWrapper): ...
+    UNKNOWN: ScrubFinding.State.ValueType  # 0
+    ROTTEN: ScrubFinding.State.ValueType  # 1
+    """Same size and time, other bytes."""
+    UNREADABLE: ScrubFinding.State.ValueType  # 2
+    MISSING: ScrubFinding.State.ValueType  # 3
+    CHANGED: ScrubFinding.State.ValueType  # 4
+    """Something wrote it since it was moved."""
+
+    ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    FOUND_TIME_FIELD_NUMBER: _builtins.int
+    MOVED_TIME_FIELD_NUMBER: _builtins.int
+    EXPECTED_HASH_FIELD_NUMBER: _builtins.int
+    FOUND_HASH_FIELD_NUMBER: _builtins.int
+    TEXT_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The plot's full path."""
+    state: Global___ScrubFinding.State.ValueType
+    found_time: _builtins.float
+    moved_time: _builtins.float
+    expected_hash: _builtins.str
+    """As CopyJob.hash."""
+    found_hash: _builtins.str
+    text: _builtins.str
+    """What is wrong, in one line."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        state: Global___ScrubFinding.State.ValueType = ...,
+        found_time: _builtins.float = ...,
+        moved_time: _builtins.float = ...,
+        expected_hash: _builtins.str = ...,
+        found_hash: _builtins.str | None = ...,
+        text: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_found_hash", b"_found_hash", "found_hash", b"found_hash"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_found_hash", b"_found_hash", "expected_hash", b"expected_hash", "found_hash", b"found_hash", "found_time", b"found_time", "id", b"id", "moved_time", b"moved_time", "state", b"state", "text", b"text"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__found_hash: _TypeAlias = _typing.Literal["found_hash"]  # noqa: Y015
+    _WhichOneofArgType__found_hash: _TypeAlias = _typing.Literal["_found_hash", b"_found_hash"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__found_hash) -> _WhichOneofReturnType__found_hash | None: ...
+
+Global___ScrubFinding: _TypeAlias = ScrubFinding  # noqa: Y015
 
 @_typing.final
 class CopyCommand(_message.Message):

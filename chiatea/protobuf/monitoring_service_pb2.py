@@ -27,15 +27,15 @@ from chiatea.protobuf import copy_pb2 as chiatea_dot_protobuf_dot_copy__pb2
 from chiatea.protobuf import machine_info_pb2 as chiatea_dot_protobuf_dot_machine__info__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chiatea/protobuf/monitoring_service.proto\x12\x07\x63hiatea\x1a$chiatea/protobuf/computer_info.proto\x1a\x1b\x63hiatea/protobuf/copy.proto\x1a#chiatea/protobuf/machine_info.proto\"N\n\x13MachineStateRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12#\n\x08reporter\x18\x02 \x01(\x0e\x32\x11.chiatea.Reporter\"O\n\x11MachineStateChunk\x12#\n\x04part\x18\x01 \x01(\x0b\x32\x15.chiatea.ComputerInfo\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\"\x8b\x01\n\rReporterHello\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x14\n\x0cmachine_name\x18\x02 \x01(\t\x12\x18\n\x10\x63hia_tea_version\x18\x03 \x01(\t\x12\x11\n\tsent_time\x18\x04 \x01(\x01\x12#\n\x08reporter\x18\x05 \x01(\x0e\x32\x11.chiatea.Reporter\"D\n\nEventBatch\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"k\n\x0fReporterMessage\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.chiatea.ReporterHelloH\x00\x12$\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x13.chiatea.EventBatchH\x00\x42\t\n\x07message\"1\n\x08\x42\x61tchAck\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x13\n\x0bserver_time\x18\x02 \x01(\x01\"\x98\x01\n\x10SubscribeRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x15\n\rexcept_topics\x18\x03 \x03(\t\x12\x15\n\x08revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\tserver_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_revisionB\x0c\n\n_server_id\"o\n\rSnapshotChunk\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12%\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x0f\n\x07is_last\x18\x03 \x01(\x08\"U\n\x05\x44\x65lta\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"\xa5\x01\n\x11SubscriberMessage\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\t\x12\x13\n\x0bserver_time\x18\x03 \x01(\x01\x12*\n\x08snapshot\x18\x04 \x01(\x0b\x32\x16.chiatea.SnapshotChunkH\x00\x12\x1f\n\x05\x64\x65lta\x18\x05 \x01(\x0b\x32\x0e.chiatea.DeltaH\x00\x42\t\n\x07message\"\x8a\x01\n\x12ListEntriesRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x13\n\x0bmachine_ids\x18\x02 \x03(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07sort_by\x18\x04 \x01(\t\x12\x12\n\ndescending\x18\x05 \x01(\x08\x12\r\n\x05limit\x18\x06 \x01(\x05\x12\x0e\n\x06offset\x18\x07 \x01(\x03\"E\n\tEntryPage\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x11\n\tn_entries\x18\x02 \x01(\x03\"\xcc\x01\n\x12QueryEventsRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x12\n\x05since\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05until\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\r\n\x05limit\x18\x06 \x01(\x05\x12\x14\n\x0cnewest_first\x18\x07 \x01(\x08\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x0e\n\x06\x66ollow\x18\t \x01(\x08\x42\x08\n\x06_sinceB\x08\n\x06_until\"J\n\tEventPage\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\rCopierMessage\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.chiatea.ReporterHelloH\x00\x12&\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommandH\x00\x42\t\n\x07message\"O\n\x12\x43ontrolCopyRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12%\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommand*%\n\x08Reporter\x12\r\n\tCOLLECTOR\x10\x00\x12\n\n\x06\x43OPIER\x10\x01\x32\xec\x02\n\nMonitoring\x12M\n\x0fGetMachineState\x12\x1c.chiatea.MachineStateRequest\x1a\x1a.chiatea.MachineStateChunk0\x01\x12G\n\x14SendMonitoringUpdate\x12\x18.chiatea.ReporterMessage\x1a\x11.chiatea.BatchAck(\x01\x30\x01\x12\x44\n\tSubscribe\x12\x19.chiatea.SubscribeRequest\x1a\x1a.chiatea.SubscriberMessage0\x01\x12>\n\x0bListEntries\x12\x1b.chiatea.ListEntriesRequest\x1a\x12.chiatea.EntryPage\x12@\n\x0bQueryEvents\x12\x1b.chiatea.QueryEventsRequest\x1a\x12.chiatea.EventPage0\x01\x32\x92\x01\n\x0b\x43opyControl\x12\x41\n\rCopierSession\x12\x16.chiatea.CopierMessage\x1a\x14.chiatea.CopyCommand(\x01\x30\x01\x12@\n\x0b\x43ontrolCopy\x12\x1b.chiatea.ControlCopyRequest\x1a\x14.chiatea.CopyCommandb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)chiatea/protobuf/monitoring_service.proto\x12\x07\x63hiatea\x1a$chiatea/protobuf/computer_info.proto\x1a\x1b\x63hiatea/protobuf/copy.proto\x1a#chiatea/protobuf/machine_info.proto\"N\n\x13MachineStateRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12#\n\x08reporter\x18\x02 \x01(\x0e\x32\x11.chiatea.Reporter\"O\n\x11MachineStateChunk\x12#\n\x04part\x18\x01 \x01(\x0b\x32\x15.chiatea.ComputerInfo\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\"\x8b\x01\n\rReporterHello\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\x14\n\x0cmachine_name\x18\x02 \x01(\t\x12\x18\n\x10\x63hia_tea_version\x18\x03 \x01(\t\x12\x11\n\tsent_time\x18\x04 \x01(\x01\x12#\n\x08reporter\x18\x05 \x01(\x0e\x32\x11.chiatea.Reporter\"D\n\nEventBatch\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"k\n\x0fReporterMessage\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.chiatea.ReporterHelloH\x00\x12$\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x13.chiatea.EventBatchH\x00\x42\t\n\x07message\"1\n\x08\x42\x61tchAck\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x13\n\x0bserver_time\x18\x02 \x01(\x01\"\x98\x01\n\x10SubscribeRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x15\n\rexcept_topics\x18\x03 \x03(\t\x12\x15\n\x08revision\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x16\n\tserver_id\x18\x05 \x01(\tH\x01\x88\x01\x01\x42\x0b\n\t_revisionB\x0c\n\n_server_id\"o\n\rSnapshotChunk\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12%\n\x07\x65ntries\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x0f\n\x07is_last\x18\x03 \x01(\x08\"U\n\x05\x44\x65lta\x12&\n\x08machines\x18\x01 \x03(\x0b\x32\x14.chiatea.MachineInfo\x12$\n\x06\x65vents\x18\x02 \x03(\x0b\x32\x14.chiatea.UpdateEvent\"\xb3\x01\n\x11SubscriberMessage\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x11\n\tserver_id\x18\x02 \x01(\t\x12\x13\n\x0bserver_time\x18\x03 \x01(\x01\x12*\n\x08snapshot\x18\x04 \x01(\x0b\x32\x16.chiatea.SnapshotChunkH\x00\x12\x1f\n\x05\x64\x65lta\x18\x05 \x01(\x0b\x32\x0e.chiatea.DeltaH\x00\x12\x0c\n\x04role\x18\x06 \x01(\tB\t\n\x07message\"\x8a\x01\n\x12ListEntriesRequest\x12\r\n\x05topic\x18\x01 \x01(\t\x12\x13\n\x0bmachine_ids\x18\x02 \x03(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x0f\n\x07sort_by\x18\x04 \x01(\t\x12\x12\n\ndescending\x18\x05 \x01(\x08\x12\r\n\x05limit\x18\x06 \x01(\x05\x12\x0e\n\x06offset\x18\x07 \x01(\x03\"E\n\tEntryPage\x12%\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x11\n\tn_entries\x18\x02 \x01(\x03\"\xcc\x01\n\x12QueryEventsRequest\x12\x13\n\x0bmachine_ids\x18\x01 \x03(\t\x12\x0e\n\x06topics\x18\x02 \x03(\t\x12\x12\n\x05since\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05until\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0c\n\x04text\x18\x05 \x01(\t\x12\r\n\x05limit\x18\x06 \x01(\x05\x12\x14\n\x0cnewest_first\x18\x07 \x01(\x08\x12\x12\n\npage_token\x18\x08 \x01(\t\x12\x0e\n\x06\x66ollow\x18\t \x01(\x08\x42\x08\n\x06_sinceB\x08\n\x06_until\"J\n\tEventPage\x12$\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x14.chiatea.UpdateEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x0eHistoryRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12\r\n\x05topic\x18\x02 \x01(\t\x12\x11\n\tentry_ids\x18\x03 \x03(\t\x12\x0e\n\x06\x66ields\x18\x04 \x03(\t\x12\r\n\x05since\x18\x05 \x01(\x01\x12\r\n\x05until\x18\x06 \x01(\x01\x12\x0f\n\x07n_steps\x18\x07 \x01(\x05\"/\n\x0cHistoryReply\x12\x1f\n\x06series\x18\x01 \x03(\x0b\x32\x0f.chiatea.Series\"g\n\x06Series\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x13\n\x06\x62\x65\x66ore\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x1c\n\x05steps\x18\x04 \x03(\x0b\x32\r.chiatea.StepB\t\n\x07_before\"d\n\x04Step\x12\r\n\x05index\x18\x01 \x01(\x05\x12\r\n\x05least\x18\x02 \x01(\x01\x12\x0c\n\x04mean\x18\x03 \x01(\x01\x12\x10\n\x08greatest\x18\x04 \x01(\x01\x12\x0c\n\x04last\x18\x05 \x01(\x01\x12\x10\n\x08n_events\x18\x06 \x01(\x03\"k\n\rCopierMessage\x12\'\n\x05hello\x18\x01 \x01(\x0b\x32\x16.chiatea.ReporterHelloH\x00\x12&\n\x06\x61nswer\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommandH\x00\x42\t\n\x07message\"O\n\x12\x43ontrolCopyRequest\x12\x12\n\nmachine_id\x18\x01 \x01(\t\x12%\n\x07\x63ommand\x18\x02 \x01(\x0b\x32\x14.chiatea.CopyCommand*%\n\x08Reporter\x12\r\n\tCOLLECTOR\x10\x00\x12\n\n\x06\x43OPIER\x10\x01\x32\xac\x03\n\nMonitoring\x12M\n\x0fGetMachineState\x12\x1c.chiatea.MachineStateRequest\x1a\x1a.chiatea.MachineStateChunk0\x01\x12G\n\x14SendMonitoringUpdate\x12\x18.chiatea.ReporterMessage\x1a\x11.chiatea.BatchAck(\x01\x30\x01\x12\x44\n\tSubscribe\x12\x19.chiatea.SubscribeRequest\x1a\x1a.chiatea.SubscriberMessage0\x01\x12>\n\x0bListEntries\x12\x1b.chiatea.ListEntriesRequest\x1a\x12.chiatea.EntryPage\x12@\n\x0bQueryEvents\x12\x1b.chiatea.QueryEventsRequest\x1a\x12.chiatea.EventPage0\x01\x12>\n\x0cQueryHistory\x12\x17.chiatea.HistoryRequest\x1a\x15.chiatea.HistoryReply2\x92\x01\n\x0b\x43opyControl\x12\x41\n\rCopierSession\x12\x16.chiatea.CopierMessage\x1a\x14.chiatea.CopyCommand(\x01\x30\x01\x12@\n\x0b\x43ontrolCopy\x12\x1b.chiatea.ControlCopyRequest\x1a\x14.chiatea.CopyCommandb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chiatea.protobuf.monitoring_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REPORTER']._serialized_start=1899
-  _globals['_REPORTER']._serialized_end=1936
+  _globals['_REPORTER']._serialized_start=2305
+  _globals['_REPORTER']._serialized_end=2342
   _globals['_MACHINESTATEREQUEST']._serialized_start=158
   _globals['_MACHINESTATEREQUEST']._serialized_end=236
   _globals['_MACHINESTATECHUNK']._serialized_start=238
@@ -55,21 +55,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELTA']._serialized_start=959
   _globals['_DELTA']._serialized_end=1044
   _globals['_SUBSCRIBERMESSAGE']._serialized_start=1047
-  _globals['_SUBSCRIBERMESSAGE']._serialized_end=1212
-  _globals['_LISTENTRIESREQUEST']._serialized_start=1215
-  _globals['_LISTENTRIESREQUEST']._serialized_end=1353
-  _globals['_ENTRYPAGE']._serialized_start=1355
-  _globals['_ENTRYPAGE']._serialized_end=1424
-  _globals['_QUERYEVENTSREQUEST']._serialized_start=1427
-  _globals['_QUERYEVENTSREQUEST']._serialized_end=1631
-  _globals['_EVENTPAGE']._serialized_start=1633
-  _globals['_EVENTPAGE']._serialized_end=1707
-  _globals['_COPIERMESSAGE']._serialized_start=1709
-  _globals['_COPIERMESSAGE']._serialized_end=1816
-  _globals['_CONTROLCOPYREQUEST']._serialized_start=1818
-  _globals['_CONTROLCOPYREQUEST']._serialized_end=1897
-  _globals['_MONITORING']._serialized_start=1939
-  _globals['_MONITORING']._serialized_end=2303
-  _globals['_COPYCONTROL']._serialized_start=2306
-  _globals['_COPYCONTROL']._serialized_end=2452
+  _globals['_SUBSCRIBERMESSAGE']._serialized_end=1226
+  _globals['_LISTENTRIESREQUEST']._serialized_start=1229
+  _globals['_LISTENTRIESREQUEST']._serialized_end=1367
+  _globals['_ENTRYPAGE']._serialized_start=1369
+  _globals['_ENTRYPAGE']._serialized_end=1438
+  _globals['_QUERYEVENTSREQUEST']._serialized_start=1441
+  _globals['_QUERYEVENTSREQUEST']._serialized_end=1645
+  _globals['_EVENTPAGE']._serialized_start=1647
+  _globals['_EVENTPAGE']._serialized_end=1721
+  _globals['_HISTORYREQUEST']._serialized_start=1724
+  _globals['_HISTORYREQUEST']._serialized_end=1857
+  _globals['_HISTORYREPLY']._serialized_start=1859
+  _globals['_HISTORYREPLY']._serialized_end=1906
+  _globals['_SERIES']._serialized_start=1908
+  _globals['_SERIES']._serialized_end=2011
+  _globals['_STEP']._serialized_start=2013
+  _globals['_STEP']._serialized_end=2113
+  _globals['_COPIERMESSAGE']._serialized_start=2115
+  _globals['_COPIERMESSAGE']._serialized_end=2222
+  _globals['_CONTROLCOPYREQUEST']._serialized_start=2224
+  _globals['_CONTROLCOPYREQUEST']._serialized_end=2303
+  _globals['_MONITORING']._serialized_start=2345
+  _globals['_MONITORING']._serialized_end=2773
+  _globals['_COPYCONTROL']._serialized_start=2776
+  _globals['_COPYCONTROL']._serialized_end=2922
 # @@protoc_insertion_point(module_scope)

@@ -61,6 +61,11 @@ class MonitoringStub:
                 request_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.QueryEventsRequest.SerializeToString,
                 response_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.EventPage.FromString,
                 _registered_method=True)
+        self.QueryHistory = channel.unary_unary(
+                '/chiatea.Monitoring/QueryHistory',
+                request_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.HistoryRequest.SerializeToString,
+                response_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.HistoryReply.FromString,
+                _registered_method=True)
 
 
 class MonitoringServicer:
@@ -103,6 +108,13 @@ class MonitoringServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def QueryHistory(self, request, context):
+        """How numbers of one topic went over time, in as many steps as a chart has columns.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MonitoringServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -130,6 +142,11 @@ def add_MonitoringServicer_to_server(servicer, server):
                     servicer.QueryEvents,
                     request_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.QueryEventsRequest.FromString,
                     response_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.EventPage.SerializeToString,
+            ),
+            'QueryHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.QueryHistory,
+                    request_deserializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.HistoryRequest.FromString,
+                    response_serializer=chiatea_dot_protobuf_dot_monitoring__service__pb2.HistoryReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -268,6 +285,33 @@ class Monitoring:
             '/chiatea.Monitoring/QueryEvents',
             chiatea_dot_protobuf_dot_monitoring__service__pb2.QueryEventsRequest.SerializeToString,
             chiatea_dot_protobuf_dot_monitoring__service__pb2.EventPage.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QueryHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/chiatea.Monitoring/QueryHistory',
+            chiatea_dot_protobuf_dot_monitoring__service__pb2.HistoryRequest.SerializeToString,
+            chiatea_dot_protobuf_dot_monitoring__service__pb2.HistoryReply.FromString,
             options,
             channel_credentials,
             insecure,

@@ -29,6 +29,8 @@ class MonitoringStub:
     """
     QueryEvents: _aio.UnaryStreamMultiCallable[_monitoring_service_pb2.QueryEventsRequest, _monitoring_service_pb2.EventPage]
     """History, in pages."""
+    QueryHistory: _aio.UnaryUnaryMultiCallable[_monitoring_service_pb2.HistoryRequest, _monitoring_service_pb2.HistoryReply]
+    """How numbers of one topic went over time, in as many steps as a chart has columns."""
 
 class MonitoringServicer(metaclass=_abc_1.ABCMeta):
     """Every message here stays under 1 MB whatever the farm's size: what may be large comes in chunks."""
@@ -74,6 +76,14 @@ class MonitoringServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_monitoring_service_pb2.QueryEventsRequest, _abc.AsyncIterator[_monitoring_service_pb2.EventPage]],
     ) -> _abc.AsyncIterator[_monitoring_service_pb2.EventPage]:
         """History, in pages."""
+
+    @_abc_1.abstractmethod
+    def QueryHistory(
+        self,
+        request: _monitoring_service_pb2.HistoryRequest,
+        context: _aio.ServicerContext[_monitoring_service_pb2.HistoryRequest, _abc.Awaitable[_monitoring_service_pb2.HistoryReply]],
+    ) -> _abc.Awaitable[_monitoring_service_pb2.HistoryReply]:
+        """How numbers of one topic went over time, in as many steps as a chart has columns."""
 
 def add_MonitoringServicer_to_server(servicer: MonitoringServicer, server: _aio.Server) -> None: ...
 

@@ -21,6 +21,7 @@ RULES: Final[dict[str, Role | None]] = {
     "/chiatea.Monitoring/Subscribe": Role.VIEWER,
     "/chiatea.Monitoring/ListEntries": Role.VIEWER,
     "/chiatea.Monitoring/QueryEvents": Role.VIEWER,
+    "/chiatea.Monitoring/QueryHistory": Role.VIEWER,
     "/chiatea.CopyControl/CopierSession": Role.COLLECTOR,
     "/chiatea.CopyControl/ControlCopy": Role.OPERATOR,
     "/grpc.health.v1.Health/Check": None,

@@ -26,6 +26,7 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     SubscribeRequest,
 )
 from chiatea.protobuf.monitoring_service_pb2_grpc import MonitoringServicer
+from chiatea.security.tokens import TokenEntry
 from chiatea.server.hub import CHUNK_BYTES, Hub
 from chiatea.server.ingest import Ingest, last_sequence
 from chiatea.server.session import Acks, Session
@@ -53,10 +54,12 @@ class MonitoringService(MonitoringServicer):
         history: PastEvents,
         acks: Acks,
         *,
+        caller: Callable[["grpc.aio.ServicerContext[Any, Any]"], TokenEntry | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Serves one farm."""
+        """Serves one farm. `caller` tells whose token a call came with."""
         self._acks = acks
+        self._caller = caller
         self._farm = farm
         self._ingest = ingest
         self._hub = hub
@@ -146,7 +149,11 @@ class MonitoringService(MonitoringServicer):
     ) -> None:
         """A snapshot, then deltas, until the subscriber goes."""
         _log.debug("subscriber %s", context.peer())
+        caller, is_first = self._caller(context), True
         async for message in self._hub.messages(request):
+            if is_first and caller is not None:
+                # Its own message, as no later one is: frames are shared.
+                message.role, is_first = caller.role, False
             try:
                 await asyncio.wait_for(context.write(message), SLOW_SUBSCRIBER_SECONDS)
             except TimeoutError:

@@ -143,7 +143,7 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
         background: set[asyncio.Task[None]] = set()
         ingest = Ingest(database, farm, hub, on_change=tell_health)
         acks = Acks()
-        service = MonitoringService(farm, ingest, hub, History(settings.db_filepath), acks)
+        service = MonitoringService(farm, ingest, hub, History(settings.db_filepath), acks, caller=authorization.caller)
         add_MonitoringServicer_to_server(service, server)
         commands = Commands(farm, ingest)
         add_CopyControlServicer_to_server(CopyControlService(farm, commands, authorization.caller), server)

@@ -15,6 +15,8 @@ class Feed(Protocol):
     connection: Connection
     has_snapshot: bool
     clock_ahead_seconds: float
+    role: str
+    """What our token lets us do: "viewer", "operator", "admin"; "" while the server has not said."""
 
     def take_changed(self) -> set[tuple[str, str]]:
         """Machine id and topic of all that changed since the last call; ("", "") is the connection."""

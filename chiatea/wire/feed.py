@@ -58,6 +58,7 @@ class FarmFeed:
         self.farm = FarmState()
         self.connection = Connection(address=server.address)
         self.has_snapshot = False
+        self.role = ""
         self.clock_ahead_seconds = 0.0
 
     def take_changed(self) -> set[tuple[str, str]]:
@@ -109,6 +110,7 @@ class FarmFeed:
 
     def _take(self, message: SubscriberMessage) -> None:
         self.clock_ahead_seconds = self._clock() - message.server_time
+        self.role = message.role or self.role
         if message.HasField("snapshot"):
             self._take_snapshot(message.snapshot)
             if not message.snapshot.is_last:

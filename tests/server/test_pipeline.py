@@ -96,6 +96,7 @@ async def test_what_a_collector_sends_is_stored_and_seen(server: Running, config
         assert feed.farm.infos["m1"].online
         assert feed.farm.name_of("m1") == "name of m1"
         assert ("m1", "disk") in feed.take_changed()
+        assert feed.role == "viewer"
     assert stored(config, "SELECT id, free_bytes FROM Disk") == [("/a", 7)]
     assert stored(config, "SELECT count(*) FROM DiskEvents") == [(4,)]
     await until(lambda: not server.serving.farm.infos["m1"].online)

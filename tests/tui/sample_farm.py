@@ -32,6 +32,7 @@ class SampleFeed:
         self.connection = Connection(is_up=True, since=NOW - 4000, address="barn:43200")
         self.has_snapshot = farm is not None
         self.clock_ahead_seconds = 0.0
+        self.role = "operator"
         self._changed: set[tuple[str, str]] = {("", "")}
 
     def touch(self, machine_id: str = "", topic: str = "") -> None:
