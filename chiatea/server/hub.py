@@ -172,9 +172,11 @@ class Hub:
         """Waits until something more is committed."""
         await self._committed.wait()
 
-    def _message(self, revision: int, delta: Delta | None = None, **more: SnapshotChunk) -> SubscriberMessage:
+    def _message(
+        self, revision: int, delta: Delta | None = None, snapshot: SnapshotChunk | None = None
+    ) -> SubscriberMessage:
         return SubscriberMessage(
-            revision=revision, server_id=self.server_id, server_time=self._clock(), delta=delta, **more
+            revision=revision, server_id=self.server_id, server_time=self._clock(), delta=delta, snapshot=snapshot
         )
 
     async def messages(self, request: SubscribeRequest) -> AsyncGenerator[SubscriberMessage, None]:

@@ -16,6 +16,8 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     BatchAck,
     EntryPage,
     EventPage,
+    HistoryReply,
+    HistoryRequest,
     ListEntriesRequest,
     MachineStateChunk,
     MachineStateRequest,
@@ -166,6 +168,15 @@ class MonitoringService(MonitoringServicer):
         """One page of the entries of a topic."""
         try:
             return await self._history.entries(request)
+        except ChiaTeaError as error:
+            return await _abort(error, context)
+
+    async def QueryHistory(  # noqa: N802 - gRPC's name
+        self, request: HistoryRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> HistoryReply:
+        """How numbers of one topic went over time."""
+        try:
+            return await self._history.series(request)
         except ChiaTeaError as error:
             return await _abort(error, context)
 

@@ -8,7 +8,14 @@ from google.protobuf.message import Message
 from chiatea.protobuf.computer_info_pb2 import NONE, UpdateEvent
 from chiatea.protobuf.descriptors import TOPICS, Topic
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
-from chiatea.protobuf.monitoring_service_pb2 import EntryPage, EventPage, ListEntriesRequest, QueryEventsRequest
+from chiatea.protobuf.monitoring_service_pb2 import (
+    EntryPage,
+    EventPage,
+    HistoryReply,
+    HistoryRequest,
+    ListEntriesRequest,
+    QueryEventsRequest,
+)
 from chiatea.state.event_key import EventKey
 from chiatea.state.farm_state import FarmState
 
@@ -79,6 +86,14 @@ class PastEvents(Protocol):
 
         Raises:
             ProtocolError: when the request asks for what there is not.
+            DatabaseError: when the database cannot be read.
+        """
+
+    async def series(self, request: HistoryRequest) -> HistoryReply:
+        """How numbers of one topic went over time, in steps.
+
+        Raises:
+            ProtocolError: when the request asks for what there is not, or for too much at once.
             DatabaseError: when the database cannot be read.
         """
 

@@ -13,11 +13,19 @@ from typing import Any, Final, NamedTuple
 from chiatea.errors import ProtocolError
 from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.descriptors import TOPICS, filled_from_row
-from chiatea.protobuf.monitoring_service_pb2 import EntryPage, EventPage, ListEntriesRequest, QueryEventsRequest
+from chiatea.protobuf.monitoring_service_pb2 import (
+    EntryPage,
+    EventPage,
+    HistoryReply,
+    HistoryRequest,
+    ListEntriesRequest,
+    QueryEventsRequest,
+)
 from chiatea.server.database.conditions import text_condition
 from chiatea.server.database.listing import entries_page
 from chiatea.server.database.opening import open_read_only
 from chiatea.server.database.schema import MACHINE_INFO_TABLE, TABLES, TopicTables, loaded_row, quoted
+from chiatea.server.database.series import history_reply
 
 __all__ = ["History"]
 
@@ -55,6 +63,15 @@ class History:
             DatabaseError: when the database cannot be read.
         """
         return await asyncio.to_thread(entries_page, self._filepath, request)
+
+    async def series(self, request: HistoryRequest) -> HistoryReply:
+        """How numbers of one topic went over time, in steps.
+
+        Raises:
+            ProtocolError: when the request asks for what there is not, or for too much at once.
+            DatabaseError: when the database cannot be read.
+        """
+        return await asyncio.to_thread(history_reply, self._filepath, request)
 
     async def pages(
         self, request: QueryEventsRequest, wait_for_news: Callable[[], Any] | None = None
