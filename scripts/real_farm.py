@@ -4,12 +4,14 @@
 a harvester, `barn` with a harvester of that farmer. Real small plots for both, ports that are free now, and a private
 test network whose rules let small plots pass the filter and win. Needs $CHIA_KEYS_ROOT.
 
-`real_farm.py feed ROOT FILE`: is the full node of ROOT's farmer and sends it a signage point each 4 s, until it is
-ended. Each point that it sends and each proof that it gets is a line of JSON in FILE, with its time.
+`real_farm.py feed ROOT FILE HOLD`: is the full node of ROOT's farmer and sends it a signage point each 4 s, until it is
+ended, but none while there is a file HOLD. Each point that it sends, each proof that it gets and each time that it is
+held is a line of JSON in FILE, with its time.
 """
 
 import asyncio
 import json
+import random
 import secrets
 import shutil
 import socket
@@ -61,14 +63,17 @@ def chia(root: Path, *arguments: str) -> None:
 
 
 def free_ports(n: int) -> list[int]:
-    """Ports of loopback that nobody listens on."""
-    sockets = [socket.socket() for _ in range(n)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Ports of loopback that nobody listens on, and that no connection is given before they are: Linux takes the ports
+    of those that somebody opens from 32768 on (ip_local_port_range).
+    """
+    ports: list[int] = []
+    for port in random.sample(range(20000, 32768), 12768):
+        with suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            ports.append(port)
+        if len(ports) == n:
+            return ports
+    raise SystemExit("no port of loopback is free")
 
 
 def all_dicts(value: Any) -> list[dict[str, Any]]:
@@ -185,7 +190,7 @@ async def take_proofs(connection: aiohttp.ClientWebSocketResponse, write: Callab
             write({"what": "proof", "signage_point": proof.challenge_chain_sp.hex()})
 
 
-async def feed(root: Path, filepath: Path) -> None:
+async def feed(root: Path, filepath: Path, is_held: Callable[[], bool]) -> None:
     """Connects to the farmer as its full node and sends signage points until it is ended."""
 
     def write(line: dict[str, Any]) -> None:
@@ -215,6 +220,11 @@ async def feed(root: Path, filepath: Path) -> None:
         taking = asyncio.create_task(take_proofs(connection, write))
         point, number, begin = None, 0, time.monotonic()
         while not taking.done():
+            if is_held():
+                write({"what": "held"})
+                while is_held() and not taking.done():  # noqa: ASYNC110 - a file has no event
+                    await asyncio.sleep(0.1)
+                begin = time.monotonic() - number * SECONDS_BETWEEN_POINTS
             point = signage_point(number, point)
             told = {"challenge_hash": point.challenge_hash.hex(), "signage_point": point.challenge_chain_sp.hex()}
             write({"what": "point", **told, "n_skipped": SKIPS_BEFORE_POINT.get(number, 0)})
@@ -229,9 +239,9 @@ def main() -> None:
     match sys.argv[1:]:
         case ["prepare", folder]:
             prepare(Path(folder).resolve())
-        case ["feed", root, filepath]:
+        case ["feed", root, filepath, hold]:
             with suppress(KeyboardInterrupt):
-                asyncio.run(feed(Path(root), Path(filepath)))
+                asyncio.run(feed(Path(root), Path(filepath), Path(hold).exists))
         case _:
             raise SystemExit(__doc__)
 

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from .farm import RealFarm, until
+from .farm import Processes, RealFarm, until
 from .tea import Tea
 
 CHIA = os.environ.get("CHIA_TEA_REAL_CHIA")
@@ -27,12 +27,13 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealFarm]:
     assert CHIA is not None
     # Ended from outside, pytest would leave without tearing anything down.
     signal.signal(signal.SIGTERM, _interrupt)
-    made = RealFarm(Path(CHIA).resolve(), tmp_path_factory.mktemp("real").resolve())
+    processes = Processes(tmp_path_factory.mktemp("real").resolve())
     try:
+        made = RealFarm(Path(CHIA).resolve(), processes)
         made.start()
         yield made
     finally:
-        made.processes.end()
+        processes.end()
 
 
 @pytest.fixture(scope="session")
@@ -46,19 +47,19 @@ def tea(farm: RealFarm) -> Tea:
     made.serve()
     for machine in ("farm", "barn", "log"):
         made.collect(machine)
-    until(lambda: made.source("farm", "chia daemon") == "OK", 30, "chia-tea hears Chia's daemon")
+    until(lambda: made.source("farm", "chia daemon") == "OK", "chia-tea hears Chia's daemon")
     farm.start_node()
     return made
 
 
 class Freeze:
-    """The barn's harvester stopped by SIGSTOP for 70 s, and a little more, so that no signage point was sent close to
-    25 s before it went on.
+    """The barn's harvester stopped by SIGSTOP for 70 s, for 17 signage points, and a little more, so that none was sent
+    close to 25 s before it went on.
     """
 
     def __init__(self, farm: RealFarm) -> None:
         self._farm = farm
-        farm.until_after_a_point(2.0)
+        farm.until_after_a_point(2.0, answered_by=farm.barn)
         self.begin = time.time()
         farm.barn.signal("harvester", signal.SIGSTOP)
         self.end: float | None = None
@@ -66,7 +67,8 @@ class Freeze:
         self._thread.start()
 
     def _thaw(self) -> None:
-        time.sleep(self.begin + 70.0 - time.time())
+        time.sleep(max(0.0, self.begin + 70.0 - time.time()))
+        until(lambda: sum(point.time > self.begin for point in self._farm.points()) >= 17, "17 points in the freeze")
         self._farm.until_after_a_point(1.7)
         self.end = time.time()
         self._farm.barn.signal("harvester", signal.SIGCONT)

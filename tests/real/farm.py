@@ -5,14 +5,17 @@ from what the node wrote down, never from chia-tea.
 """
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +29,11 @@ _LOOKUP = re.compile(
     r"(?P<time>\S+) \S+ harvester \S+ *: INFO +challenge_hash: (?P<challenge>\w{10}) \.\.\.(?P<eligible>\d+) plots .*?"
     r"Found (?P<proofs>\d+) V1 proofs and (?P<v2>\d+) V2 qualities"
 )
+
+LIMIT_SECONDS = 120.0
+"""How long anything may take on a machine that is busy with something else. What comes true ends its wait."""
+_N_TRIES = 3
+"""Of a question to Chia."""
 
 
 class Point(NamedTuple):
@@ -49,11 +57,11 @@ class Lookup(NamedTuple):
 _T = TypeVar("_T")
 
 
-def until(condition: Callable[[], _T], limit_seconds: float, what: str, *, every_seconds: float = 0.1) -> _T:
+def until(condition: Callable[[], _T], what: str, *, every_seconds: float = 0.1) -> _T:
     """Waits until the condition is true, and gives what it gave."""
-    deadline = time.monotonic() + limit_seconds
+    deadline = time.monotonic() + LIMIT_SECONDS
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {limit_seconds:.0f} s"
+        assert time.monotonic() < deadline, f"{what}: not within {LIMIT_SECONDS:.0f} s"
         time.sleep(every_seconds)
     return value
 
@@ -103,8 +111,8 @@ class Processes:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         for started in self.started:
-            started.wait(20)
-        until(lambda: not self.left(), 20, "the end of every process")
+            started.wait(LIMIT_SECONDS)
+        until(lambda: not self.left(), "the end of every process")
 
 
 class ChiaRoot:
@@ -117,20 +125,37 @@ class ChiaRoot:
         self.environment = chia_environment(chia, root)
         self.config: dict[str, Any] = yaml.safe_load((root / "config" / "config.yaml").read_text())
 
+    @property
+    def node_id(self) -> str:
+        """Its harvester's, as Chia makes it out of the certificate (chia/server/ws_connection.py)."""
+        certificate = self.root / "config" / "ssl" / "harvester" / "private_harvester.crt"
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
+
     def start_daemon(self) -> None:
+        """Starts the daemon and waits until it listens: `chia start` would start another one."""
         log = self._processes.folder / f"{self.root.name}-daemon.out"
-        self._processes.start([self._chia / "bin" / "chia", "run_daemon"], self.environment, log)
+        daemon = self._processes.start([self._chia / "bin" / "chia", "run_daemon"], self.environment, log)
+
+        def listens() -> bool:
+            assert daemon.poll() is None, log.read_text()[-2000:]
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.config["daemon_port"]), 5):
+                return True
+            return False
+
+        until(listens, f"the daemon of {self.root.name}")
 
     def start(self, *services: str) -> None:
         """Has the daemon start services."""
-        subprocess.run(
+        done = subprocess.run(
             [self._chia / "bin" / "chia", "start", "--skip-keyring", *services],
             cwd=self._processes.folder,
             env=self.environment,
             capture_output=True,
-            timeout=60,
-            check=True,
+            text=True,
+            timeout=LIMIT_SECONDS,
+            check=False,
         )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def signal(self, service: str, signal_number: signal.Signals) -> None:
         os.kill(self.process(service).pid, signal_number)
@@ -138,8 +163,15 @@ class ChiaRoot:
     def process(self, service: str) -> psutil.Process:
         return psutil.Process(int((self.root / "run" / f"chia_{service}.pid").read_text()))
 
-    def ask(self, service: str, method: str) -> dict[str, Any]:
-        """Chia's own answer."""
+    def ask(self, service: str, method: str, **arguments: object) -> dict[str, Any]:
+        """Chia's own answer. A connection that fails says nothing of chia-tea: it is asked again."""
+        for _ in range(_N_TRIES - 1):
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                return self._ask_once(service, method, arguments)
+            time.sleep(1.0)
+        return self._ask_once(service, method, arguments)
+
+    def _ask_once(self, service: str, method: str, arguments: dict[str, object]) -> dict[str, Any]:
         ssl_folder = self.root / "config" / "ssl"
         context = ssl.create_default_context(cafile=str(ssl_folder / "ca" / "private_ca.crt"))
         context.check_hostname = False
@@ -149,7 +181,8 @@ class ChiaRoot:
         port = self.config[service]["rpc_port"]
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=20, context=context)
         with contextlib.closing(connection):
-            connection.request("POST", f"/{method}", "{}", {"Content-Type": "application/json"})
+            body = json.dumps(arguments)
+            connection.request("POST", f"/{method}", body, {"Content-Type": "application/json"})
             answer: dict[str, Any] = json.loads(connection.getresponse().read())
         assert answer["success"], answer
         return answer
@@ -167,6 +200,13 @@ class ChiaRoot:
             for match in _LOOKUP.finditer(text)
         ]
 
+    def answered(self, points: Sequence[Point]) -> list[tuple[Point, float]]:
+        """Each signage point that the harvester answered, with the time of its answer by its own log."""
+        times = defaultdict(list)
+        for lookup in self.lookups():
+            times[lookup.challenge].append(lookup.time)
+        return [(point, times[point.challenge].pop(0)) for point in points if times[point.challenge]]
+
 
 def chia_environment(chia: Path, root: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("CHIA", "PYTHON", "VIRTUAL"))}
@@ -183,20 +223,22 @@ def chia_environment(chia: Path, root: Path) -> dict[str, str]:
 class RealFarm:
     """The machine `farm`, with a farmer and a harvester, and the machine `barn`, with a harvester."""
 
-    def __init__(self, chia: Path, folder: Path) -> None:
-        self.folder = folder
-        self.processes = Processes(folder)
+    def __init__(self, chia: Path, processes: Processes) -> None:
+        self.folder = folder = processes.folder
+        self.processes = processes
         self._chia = chia
         self._node_file = folder / "node.jsonl"
+        self._hold_file = folder / "hold"
         self._prepare()
         self.farm = ChiaRoot(chia, folder / "farm", self.processes)
         self.barn = ChiaRoot(chia, folder / "barn", self.processes)
+        self.roots = {"farm": self.farm, "barn": self.barn}
 
     def _prepare(self) -> None:
         log = self.folder / "prepare.out"
         environment = chia_environment(self._chia, self.folder / "farm")
         command: list[str | Path] = [self._chia / "bin" / "python", SCRIPT, "prepare", self.folder]
-        assert self.processes.start(command, environment, log).wait(120) == 0, log.read_text()[-2000:]
+        assert self.processes.start(command, environment, log).wait(4 * LIMIT_SECONDS) == 0, log.read_text()[-2000:]
 
     def start(self) -> None:
         """Starts both machines and waits until the farmer knows all plots of both."""
@@ -204,24 +246,49 @@ class RealFarm:
         self.barn.start_daemon()
         self.farm.start("farmer-only", "harvester")
         self.barn.start("harvester")
-        until(self._has_both_harvesters, 60, "two harvesters that are synced")
+        until(lambda: self.is_synced("farm") and self.is_synced("barn"), "two harvesters that are synced")
 
-    def _has_both_harvesters(self) -> bool:
+    def is_synced(self, machine: str) -> bool:
+        """Whether the farmer knows all plots of a machine's harvester."""
         with contextlib.suppress(OSError):
-            harvesters = self.harvesters()
-            return len(harvesters) == 2 and all(harvester["last_sync_time"] for harvester in harvesters.values())
+            told = self.harvesters().get(machine, {})
+            # It is null while the first sync after a connect goes on.
+            return bool(told.get("last_sync_time"))
         return False
 
     def start_node(self) -> None:
         """Begins to send a signage point each 4 s."""
-        command: list[str | Path] = [self._chia / "bin" / "python", SCRIPT, "feed", self.farm.root, self._node_file]
-        self.processes.start(command, self.farm.environment, self.folder / "node.out")
-        until(self.points, 30, "a signage point")
+        log = self.folder / "node.out"
+        files: list[str | Path] = [self.farm.root, self._node_file, self._hold_file]
+        node = self.processes.start([self._chia / "bin" / "python", SCRIPT, "feed", *files], self.farm.environment, log)
+
+        def has_sent() -> bool:
+            assert node.poll() is None, log.read_text()[-2000:]
+            return bool(self.points())
+
+        until(has_sent, "a signage point")
+
+    @contextlib.contextmanager
+    def no_points(self) -> Iterator[None]:
+        """While this lasts, the node sends nothing: a point that is sent just as a harvester connects is owed by it
+        and, where its farmer has not greeted it yet, dropped by it.
+        """
+        n_before = sum(1 for _ in self._node_lines("held"))
+        self._hold_file.touch()
+        try:
+            until(lambda: sum(1 for _ in self._node_lines("held")) > n_before, "that the node holds")
+            yield
+        finally:
+            n_points = len(self.points())
+            self._hold_file.unlink()
+        # It may be held again only once it has gone on.
+        until(lambda: len(self.points()) > n_points, "a signage point after the hold")
 
     def harvesters(self) -> dict[str, dict[str, Any]]:
-        """The farmer's own summary, by the name of the machine: `barn` is the one that misses a key."""
+        """The farmer's own summary, by the name of the machine."""
         summary = self.farm.ask("farmer", "get_harvesters_summary")["harvesters"]
-        return {"barn" if harvester["no_key_filenames"] else "farm": harvester for harvester in summary}
+        by_id = {str(told["connection"]["node_id"]).removeprefix("0x"): told for told in summary}
+        return {name: by_id[root.node_id] for name, root in self.roots.items() if root.node_id in by_id}
 
     def _node_lines(self, what: str) -> Iterator[dict[str, Any]]:
         if self._node_file.exists():
@@ -239,10 +306,14 @@ class RealFarm:
         """Proofs that the farmer declared to its node."""
         return sum(1 for _ in self._node_lines("proof"))
 
-    def until_after_a_point(self, seconds: float) -> None:
-        """Waits until the newest signage point is that old, so that what follows is close to none."""
+    def until_after_a_point(self, seconds: float, *, answered_by: ChiaRoot | None = None) -> None:
+        """Waits until the newest signage point is that old, so that what follows is close to none, and a harvester has
+        answered all that were sent.
+        """
 
         def is_then() -> bool:
-            return 0 <= time.time() - self.points()[-1].time - seconds <= 0.5
+            points = self.points()
+            is_answered = answered_by is None or len(answered_by.answered(points)) == len(points)
+            return is_answered and 0 <= time.time() - points[-1].time - seconds <= 0.5
 
-        until(is_then, 20, f"{seconds:g} s after a signage point", every_seconds=0.05)
+        until(is_then, f"{seconds:g} s after a signage point", every_seconds=0.05)

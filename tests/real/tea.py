@@ -1,5 +1,6 @@
 """chia-tea as its users run it: the real commands, one configuration for each machine, asked as scripts ask it."""
 
+import contextlib
 import json
 import os
 import signal
@@ -9,9 +10,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .farm import Processes, until
+from .farm import LIMIT_SECONDS, Processes, until
 
 COMMAND = Path(sys.executable).with_name("chia-tea")
+
+
+def _free_port() -> int:
+    """A port that nobody listens on, below those that Linux gives to connections (ip_local_port_range)."""
+    for port in range(20000 + os.getpid() % 10000, 32768):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 class Tea:
@@ -22,9 +32,7 @@ class Tea:
         self._processes = processes
         self._collectors: dict[str, subprocess.Popen[bytes]] = {}
         self._n_started = 0
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = _free_port()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CHIA")}
         self._environment = kept | {"HOME": str(folder), "PYTHONWARNINGS": "error::ResourceWarning"}
         self._folder.mkdir()
@@ -53,7 +61,7 @@ class Tea:
             env=self._environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LIMIT_SECONDS,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -64,7 +72,7 @@ class Tea:
         log = self._folder / f"{self._n_started}-{command}-{machine}.log"
         arguments: list[str | Path] = [COMMAND, command, "--config", self._config(machine)]
         process = self._processes.start(arguments, self._environment, log)
-        until(lambda: ready in log.read_text() or process.poll() is not None, 30, f"{command} of {machine}")
+        until(lambda: ready in log.read_text() or process.poll() is not None, f"{command} of {machine}")
         assert process.poll() is None, log.read_text()
         return process
 
@@ -79,7 +87,7 @@ class Tea:
     def kill_collector(self, machine: str) -> None:
         """As a power cut ends it."""
         self._collectors[machine].send_signal(signal.SIGKILL)
-        self._collectors[machine].wait(10)
+        self._collectors[machine].wait(LIMIT_SECONDS)
 
     def status(self) -> dict[str, dict[str, Any]]:
         """`chia-tea status --json`, by the name of the machine."""
