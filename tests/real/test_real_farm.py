@@ -109,8 +109,10 @@ def test_a_stopped_harvester_is_disconnected_and_owes_nothing_till_it_is_back(
 ) -> None:
     node_id = farm.farm.node_id
     before = tea.machine("farm")["harvester"]
-    farm.until_after_a_point(1.5, answered_by=farm.farm)
-    farm.farm.signal("harvester", signal.SIGTERM)
+    with farm.no_points():
+        until(lambda: len(farm.farm.answered(farm.points())) == len(farm.points()), "an answer to every point")
+        farm.farm.signal("harvester", signal.SIGTERM)
+        until(lambda: "farm" not in farm.harvesters(), "the farmer has lost it")
     until(lambda: tea.harvester_of_farmer(node_id).get("state") == "DISCONNECTED", "the disconnection")
     until(lambda: not tea.machine("farm")["harvester"]["is_connected_to_farmer"], "its own word of that")
     until(lambda: tea.source("farm", "harvester rpc") != "OK", "its RPC is away")
