@@ -8,9 +8,9 @@ from typing import Any, Final
 import psutil
 from google.protobuf.message import Message
 
+from chiatea.chia.place import one_line
 from chiatea.collector.smart_watch import SmartWatch, fill_health
 from chiatea.collector.source_health import SourceHealth
-from chiatea.collector.sources.chia_config import one_line
 from chiatea.collector.sources.disk_history import DiskHistory
 from chiatea.collector.sources.disks import Disks
 from chiatea.collector.sources.hardware import CpuWatch, NetworkWatch, look_at_ram, look_at_system

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from chiatea.chia.place import SERVICES, one_line
+from chiatea.chia.untrusted import integer, items, number, printable, text
 from chiatea.collector.observations import Observation, VersionTold
 from chiatea.collector.source_health import LOG_STALE_SECONDS, SourceHealth
-from chiatea.collector.sources.chia_config import SERVICES, one_line
 from chiatea.collector.sources.log.chia_log import ChiaLog, LogPart
 from chiatea.collector.sources.log.log_reader import Position
-from chiatea.collector.sources.untrusted import integer, items, number, printable, text
 from chiatea.question import Question, UnansweredError
 
 __all__ = ["LogWatch"]

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
+from chiatea.chia.place import ChiaPlace, one_line
+from chiatea.chia.rpc import NoServiceError, RpcFailedError
 from chiatea.collector.observations import Observation, ServiceStopping
 from chiatea.collector.source_health import BackOff, SourceHealth
-from chiatea.collector.sources.chia_config import ChiaPlace, one_line
-from chiatea.collector.sources.rpc import NoServiceError, RpcFailedError
 from chiatea.collector.sources.rpc_rounds import Rounds
 
 __all__ = ["ServiceWatch"]

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
+from chiatea.chia.place import one_line
 from chiatea.collector.source_health import SourceHealth
 from chiatea.collector.sources.block_devices import has_smart
-from chiatea.collector.sources.chia_config import one_line
 from chiatea.collector.sources.limited_command import CommandHungError, output_of
 from chiatea.collector.sources.smart import ARGUMENTS, SmartReport, parse_smart
 from chiatea.protobuf.hardware_pb2 import Disk

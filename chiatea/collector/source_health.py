@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from chiatea.collector.sources.untrusted import printable
+from chiatea.chia.untrusted import printable
 from chiatea.protobuf.chia_pb2 import Source
 
 __all__ = ["ASKED_STALE_SECONDS", "DAEMON_STALE_SECONDS", "LOG_STALE_SECONDS", "BackOff", "SourceHealth"]

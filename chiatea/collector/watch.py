@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from chiatea.chia.place import ChiaPlace, ChiaPlaceReader
+from chiatea.chia.rpc import RpcClient
+from chiatea.chia.untrusted import mapping
 from chiatea.collector.hardware_watch import HardwareWatch, Pace
 from chiatea.collector.log_watch import LogWatch
 from chiatea.collector.memory import memory_text, read_memory, write_memory
@@ -16,13 +19,10 @@ from chiatea.collector.observations import Observation, WalletChanged, WatchingG
 from chiatea.collector.plotting.watch import PlottingWatch
 from chiatea.collector.service_watch import ServiceWatch
 from chiatea.collector.source_health import DAEMON_STALE_SECONDS, SourceHealth
-from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader
 from chiatea.collector.sources.copies import copies_on
 from chiatea.collector.sources.daemon import DaemonListener
 from chiatea.collector.sources.harvester_rounds import HarvesterRounds
-from chiatea.collector.sources.rpc import RpcClient
 from chiatea.collector.sources.rpc_rounds import FarmerRounds, FullNodeRounds, WalletRounds
-from chiatea.collector.sources.untrusted import mapping
 from chiatea.collector.watchdog.watchdog import Watchdog
 from chiatea.config import Config
 from chiatea.protobuf.chia_pb2 import Source

@@ -10,11 +10,11 @@ from typing import Any, Final
 
 from google.protobuf.message import Message
 
+from chiatea.chia.rpc import NoServiceError
 from chiatea.collector.observations import Observation, ServiceStopping, VersionTold
 from chiatea.collector.sources.daemon_messages import observation_of_message
 from chiatea.collector.sources.harvester_rounds import HarvesterRounds
 from chiatea.collector.sources.log.chia_log import ChiaLog
-from chiatea.collector.sources.rpc import NoServiceError
 from chiatea.collector.sources.rpc_rounds import FarmerRounds, Rounds
 from chiatea.collector.watchdog.watchdog import Watchdog
 from chiatea.protobuf.descriptors import EntryId

@@ -270,8 +270,8 @@ class RealFarm:
 
     @contextlib.contextmanager
     def no_points(self) -> Iterator[None]:
-        """While this lasts, the node sends nothing: a point that is sent just as a harvester connects or ends is owed by
-        it, and on a slow machine it may not be able to answer it yet, or any more.
+        """While this lasts, the node sends nothing: a harvester owes a point that is sent just as it connects or ends,
+        and on a slow machine it may not be able to answer it yet, or any more.
         """
         n_before = sum(1 for _ in self._node_lines("held"))
         self._hold_file.touch()

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chiatea.chia.untrusted import items, mapping, number
 from chiatea.collector.sources.plotters.plot_observations import Kind
-from chiatea.collector.sources.untrusted import items, mapping, number
 
 __all__ = ["Durations", "Way"]
 

@@ -3,10 +3,10 @@
 from itertools import pairwise
 from typing import Final
 
+from chiatea.chia.untrusted import printable
 from chiatea.collector.plotting.durations import Durations, Way
 from chiatea.collector.plotting.side import OpenPlot
 from chiatea.collector.sources.plotters.plotter_processes import PlotterProcess
-from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.chia_pb2 import PlotInProgress
 
 __all__ = ["complete", "entry_of_plot", "entry_of_process", "is_stalled", "remaining_seconds"]

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from chiatea.chia.place import one_line
+from chiatea.chia.untrusted import mapping
 from chiatea.collector.hardware_watch import Pace
 from chiatea.collector.plotting.durations import Durations
 from chiatea.collector.plotting.entries import complete, entry_of_plot, entry_of_process
@@ -12,10 +14,8 @@ from chiatea.collector.plotting.followed_log import FollowedLog
 from chiatea.collector.plotting.side import PlottingSide
 from chiatea.collector.plotting.writers import writers_of
 from chiatea.collector.source_health import SourceHealth
-from chiatea.collector.sources.chia_config import one_line
 from chiatea.collector.sources.plotters.log_files import newest_logs
 from chiatea.collector.sources.plotters.plotter_processes import PlotterProcess, PlotterProcesses
-from chiatea.collector.sources.untrusted import mapping
 from chiatea.protobuf.chia_pb2 import PlotInProgress, Process
 from chiatea.question import Question, UnansweredError
 

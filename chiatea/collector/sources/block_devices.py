@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from chiatea.collector.sources.untrusted import printable
+from chiatea.chia.untrusted import printable
 
 __all__ = ["BlockDevices", "Counters", "has_smart", "parse_diskstats"]
 

@@ -8,9 +8,10 @@ from typing import Final
 
 import aiohttp
 
+from chiatea.chia.place import ChiaPlace, one_line
+from chiatea.chia.untrusted import mapping
 from chiatea.collector.observations import Observation, WatchingGap
 from chiatea.collector.source_health import BackOff, SourceHealth
-from chiatea.collector.sources.chia_config import ChiaPlace, one_line
 from chiatea.collector.sources.daemon_messages import (
     METRICS,
     WALLET_UI,
@@ -18,7 +19,6 @@ from chiatea.collector.sources.daemon_messages import (
     observation_of_message,
     registration,
 )
-from chiatea.collector.sources.untrusted import mapping
 
 __all__ = ["DaemonListener"]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from chiatea.chia.untrusted import count, integer, items, mapping, number, plain_hex
 from chiatea.collector.observations import (
     AnswerGiven,
     FullNodeTold,
@@ -19,7 +20,6 @@ from chiatea.collector.observations import (
     WalletChanged,
 )
 from chiatea.collector.sources.rpc_answers import connections_of, full_node_of, harvester_of_summary
-from chiatea.collector.sources.untrusted import count, integer, items, mapping, number, plain_hex
 
 __all__ = ["METRICS", "WALLET_UI", "may_tell", "observation_of_message", "registration"]
 

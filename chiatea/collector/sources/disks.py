@@ -4,12 +4,12 @@ import datetime as dt
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
+from chiatea.chia.untrusted import printable
 from chiatea.collector.sources.block_devices import BlockDevices, Counters
 from chiatea.collector.sources.disk_tables import read_counters, read_mounts
 from chiatea.collector.sources.mounts import Mount, disks_among, is_under, lost_mounts
 from chiatea.collector.sources.rates import Rates, three_digits
 from chiatea.collector.sources.spaces import Answer, Space, Spaces, space_of
-from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.question import UnansweredError
 

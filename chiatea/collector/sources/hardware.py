@@ -12,8 +12,8 @@ from typing import Any, Final
 import psutil
 
 from chiatea import __version__
+from chiatea.chia.untrusted import printable
 from chiatea.collector.sources.rates import Rates, three_digits
-from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Cpu, CpuCore, NetworkInterface, Ram, System
 
 __all__ = [

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from chiatea.chia.place import ChiaPlace
+from chiatea.chia.rpc import RpcClient
+from chiatea.chia.untrusted import items, text
 from chiatea.collector.observations import Observation, PlotsListed
 from chiatea.collector.plots import PlotList
-from chiatea.collector.sources.chia_config import ChiaPlace
 from chiatea.collector.sources.plot_stream import AnswerHash, PlotStream
-from chiatea.collector.sources.rpc import RpcClient
 from chiatea.collector.sources.rpc_answers import connections_of
 from chiatea.collector.sources.rpc_rounds import Rounds
-from chiatea.collector.sources.untrusted import items, text
 
 __all__ = ["HarvesterRounds"]
 

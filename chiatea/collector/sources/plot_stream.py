@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any, Final
 
+from chiatea.chia.json_stream import JsonStream
+from chiatea.chia.rpc import RpcFailedError, checked
+from chiatea.chia.untrusted import count, integer, mapping, number, plain_hex, text
 from chiatea.collector.plots import PlotList, disk_id_of, effective_bytes, k_of_name
-from chiatea.collector.sources.json_stream import JsonStream
-from chiatea.collector.sources.rpc import RpcFailedError, checked
-from chiatea.collector.sources.untrusted import count, integer, mapping, number, plain_hex, text
 from chiatea.protobuf.chia_pb2 import HarvesterPlot
 
 __all__ = ["AnswerHash", "PlotStream"]

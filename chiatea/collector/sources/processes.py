@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import psutil
 
+from chiatea.chia.untrusted import printable
 from chiatea.collector.sources.rates import three_digits
-from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.chia_pb2 import Process
 
 __all__ = ["Processes", "kind_of", "own_name"]

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from chiatea.chia.untrusted import boolean, count, integer, items, mapping, number, plain_hex, text
 from chiatea.collector.observations import Connection, ConnectionsTold
-from chiatea.collector.sources.untrusted import boolean, count, integer, items, mapping, number, plain_hex, text
 from chiatea.protobuf.chia_pb2 import (
     FullNode,
     HarvesterViewedFromFarmer,

@@ -3,6 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from chiatea.chia.place import ChiaPlace
+from chiatea.chia.rpc import RpcClient, RpcRefusedError
+from chiatea.chia.untrusted import integer, items, mapping, text
 from chiatea.collector.observations import (
     FullNodeTold,
     HarvestersListed,
@@ -13,8 +16,6 @@ from chiatea.collector.observations import (
     WalletBalancesTold,
     WalletTold,
 )
-from chiatea.collector.sources.chia_config import ChiaPlace
-from chiatea.collector.sources.rpc import RpcClient, RpcRefusedError
 from chiatea.collector.sources.rpc_answers import (
     connections_of,
     full_node_of,
@@ -26,7 +27,6 @@ from chiatea.collector.sources.rpc_answers import (
     wallet_farmed_of,
     wallet_sync_of,
 )
-from chiatea.collector.sources.untrusted import integer, items, mapping, text
 from chiatea.protobuf.chia_pb2 import FullNode
 
 __all__ = ["FarmerRounds", "FullNodeRounds", "Rounds", "WalletRounds"]

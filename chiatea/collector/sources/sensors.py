@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import psutil
 
+from chiatea.chia.untrusted import printable
 from chiatea.collector.sources.rates import three_digits
-from chiatea.collector.sources.untrusted import printable
 from chiatea.protobuf.hardware_pb2 import Sensor
 
 __all__ = ["Sensors", "cpu_temperature"]

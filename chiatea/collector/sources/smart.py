@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chiatea.collector.sources.untrusted import boolean, integer, items, mapping, number, text
+from chiatea.chia.untrusted import boolean, integer, items, mapping, number, text
 
 __all__ = ["ARGUMENTS", "SmartReport", "parse_smart"]
 

@@ -6,7 +6,7 @@ Counters and missed challenges are in the entries themselves; here is what those
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chiatea.collector.sources.untrusted import boolean, integer, items, mapping, number, text
+from chiatea.chia.untrusted import boolean, integer, items, mapping, number, text
 from chiatea.collector.watchdog.challenges import Challenges, HarvesterDebt, Point
 
 __all__ = ["challenges_as_json", "fill_challenges"]

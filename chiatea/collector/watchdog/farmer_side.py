@@ -6,6 +6,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from chiatea.chia.untrusted import mapping
 from chiatea.collector.observations import (
     AnswerGiven,
     BlockFarmed,
@@ -19,7 +20,6 @@ from chiatea.collector.observations import (
     SignagePointSent,
     SignagePointsListed,
 )
-from chiatea.collector.sources.untrusted import mapping
 from chiatea.collector.watchdog.challenge_memory import challenges_as_json, fill_challenges
 from chiatea.collector.watchdog.challenges import Challenges, HarvesterDebt, Missed, Point, Turn
 from chiatea.collector.watchdog.lookups import KEPT_LOOKUPS, ToldOnce, figures_of

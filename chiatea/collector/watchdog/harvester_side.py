@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from chiatea.chia.untrusted import integer, items, mapping, number
 from chiatea.collector.observations import (
     Lookup,
     LookupsCounted,
@@ -15,7 +16,6 @@ from chiatea.collector.observations import (
     SlowPlot,
 )
 from chiatea.collector.plots import PlotList, PlotTotals
-from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.collector.watchdog.lookups import (
     KEPT_LOOKUPS,
     ToldOnce,

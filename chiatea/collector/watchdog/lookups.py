@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
-from chiatea.collector.sources.untrusted import items, number
+from chiatea.chia.untrusted import items, number
 
 __all__ = [
     "KEPT_LOOKUPS",

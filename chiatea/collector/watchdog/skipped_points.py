@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chiatea.collector.sources.untrusted import integer, items, mapping, number
+from chiatea.chia.untrusted import integer, items, mapping, number
 from chiatea.collector.watchdog.notices import Notices, notice_id
 from chiatea.protobuf.chia_pb2 import ChiaNotice
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from google.protobuf.message import DecodeError, Message
 
+from chiatea.chia.untrusted import integer, items, mapping, number
 from chiatea.collector.observations import (
     AnswerGiven,
     BlockFarmed,
@@ -39,7 +40,6 @@ from chiatea.collector.observations import (
     WatchingGap,
 )
 from chiatea.collector.plots import PlotList, disk_id_of, folder_totals
-from chiatea.collector.sources.untrusted import integer, items, mapping, number
 from chiatea.collector.watchdog.complaints import Complaints
 from chiatea.collector.watchdog.farmer_side import FarmerSide
 from chiatea.collector.watchdog.harvester_side import CopiesAt, DiskAt, HarvesterSide, no_copies_at, no_disk_at

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chiatea.chia.place import ChiaPlaceReader
 from chiatea.collector.observations import (
     AnswerGiven,
     ConnectionsTold,
@@ -18,7 +19,6 @@ from chiatea.collector.observations import (
     WatchingGap,
 )
 from chiatea.collector.source_health import SourceHealth
-from chiatea.collector.sources.chia_config import ChiaPlaceReader
 from chiatea.collector.sources.daemon import DaemonListener
 from chiatea.collector.sources.daemon_messages import may_tell, observation_of_message
 from chiatea.protobuf.chia_pb2 import Source

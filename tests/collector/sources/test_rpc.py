@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chiatea.chia.place import ChiaPlace, ChiaPlaceReader, place_of
+from chiatea.chia.rpc import NoServiceError, RpcClient, RpcFailedError, RpcRefusedError
 from chiatea.collector.observations import (
     HarvestersListed,
     Observation,
@@ -18,10 +20,8 @@ from chiatea.collector.observations import (
 )
 from chiatea.collector.plots import PlotList
 from chiatea.collector.service_watch import ServiceWatch
-from chiatea.collector.sources.chia_config import ChiaPlace, ChiaPlaceReader, place_of
 from chiatea.collector.sources.harvester_rounds import HarvesterRounds
 from chiatea.collector.sources.plot_stream import PlotStream
-from chiatea.collector.sources.rpc import NoServiceError, RpcClient, RpcFailedError, RpcRefusedError
 from chiatea.collector.sources.rpc_answers import (
     connections_of,
     full_node_of,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from chiatea.collector.sources.untrusted import integer, mapping, number, text
+from chiatea.chia.untrusted import integer, mapping, number, text
 
 __all__ = ["MAX_LINE_BYTES", "LogReader", "LogText", "Position", "lines_of", "text_of"]
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from chiatea.collector.sources.untrusted import integer, items, mapping, printable, text
+from chiatea.chia.untrusted import integer, items, mapping, printable, text
 
 __all__ = ["SERVICES", "ChiaPlace", "ChiaPlaceReader", "Credentials", "place_of"]
 

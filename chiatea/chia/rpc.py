@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import aiohttp
 
-from chiatea.collector.sources.chia_config import ChiaPlace, Credentials
-from chiatea.collector.sources.untrusted import mapping, printable, text
+from chiatea.chia.place import ChiaPlace, Credentials
+from chiatea.chia.untrusted import mapping, printable, text
 
 __all__ = ["NoServiceError", "RpcClient", "RpcFailedError", "RpcRefusedError", "checked"]
 
