@@ -72,21 +72,23 @@ def events(
 
 
 async def _print(server: "Server", request: "QueryEventsRequest", names: tuple[str, ...], *, as_json: bool) -> None:
+    from chiatea.wire.asking import Asking  # noqa: PLC0415
     from chiatea.wire.feed import fetch_farm  # noqa: PLC0415
-    from chiatea.wire.history import query_events  # noqa: PLC0415
 
     farm = await fetch_farm(server, topics=("system",))
     request.machine_ids.extend(_ids(farm, names))
-    if as_json and not request.follow:
-        found = [_plain(event, farm) async for event in query_events(server, request)]
-        json.dump(found, sys.stdout, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
-        return
-    async for event in query_events(server, request):
-        plain = _plain(event, farm)
-        sys.stdout.write((json.dumps(plain, ensure_ascii=False, allow_nan=False) if as_json else _line(plain)) + "\n")
-        if request.follow:
-            sys.stdout.flush()
+    async with Asking(server) as asking:
+        if as_json and not request.follow:
+            found = [_plain(event, farm) async for event in asking.events(request)]
+            json.dump(found, sys.stdout, ensure_ascii=False, allow_nan=False)
+            sys.stdout.write("\n")
+            return
+        async for event in asking.events(request):
+            plain = _plain(event, farm)
+            line = json.dumps(plain, ensure_ascii=False, allow_nan=False) if as_json else _line(plain)
+            sys.stdout.write(line + "\n")
+            if request.follow:
+                sys.stdout.flush()
 
 
 def _ids(farm: "FarmState", names: tuple[str, ...]) -> list[str]:

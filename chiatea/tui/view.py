@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import MachineState
 from chiatea.tui.plain_text import plain
@@ -75,15 +76,29 @@ class FarmView:
     farm: FarmState
     now: float
     recent: Recent = field(default_factory=Recent)
+    _machines: dict[str, Machine] = field(default_factory=dict)
 
     def machines(self) -> Iterator[Machine]:
         """All machines by name."""
         for machine_id in sorted(self.farm.machines, key=lambda m: (self.farm.name_of(m), m)):
+            yield self.machine(machine_id)
+
+    def machine(self, machine_id: str) -> Machine:
+        """One machine; an empty one where the farm has it no more."""
+        made = self._machines.get(machine_id)
+        if made is None:
             info = self.farm.infos.get(machine_id)
-            yield Machine(
+            made = self._machines[machine_id] = Machine(
                 machine_id,
                 plain(self.farm.name_of(machine_id)),
                 info.online if info is not None else False,
                 max(0.0, self.now - info.last_seen) if info is not None and info.last_seen > 0 else None,
-                self.farm.machines[machine_id],
+                self.farm.machines.get(machine_id) or MachineState(),
             )
+        return made
+
+    def message(self, machine_id: str, topic: str, entry_id: EntryId) -> Any:
+        """An entry as it is now; None where there is none any more."""
+        state = self.farm.machines.get(machine_id)
+        entry = state.of(topic).get(entry_id) if state is not None else None
+        return entry.message if entry is not None else None

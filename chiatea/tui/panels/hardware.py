@@ -12,7 +12,7 @@ from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import format_bytes
 
-__all__ = ["PANEL"]
+__all__ = ["PANEL", "disk_row", "disks_summary"]
 
 _DISKS = (
     Column("DISK", least=12),
@@ -62,7 +62,7 @@ def lines(view: FarmView, width: int) -> list[Line]:
 
 def _disk_lines(disks: list[tuple[Machine, Any]], width: int) -> list[Line]:
     """A heading and a line for each disk; temperatures only where some disk tells one."""
-    columns, rows = list(_DISKS), [_disk_row(disk) for _, disk in disks]
+    columns, rows = list(_DISKS), [disk_row(disk) for _, disk in disks]
     if not any(disk.HasField("temperature_celsius") for _, disk in disks):
         del columns[_TEMPERATURE_COLUMN]
         for row in rows:
@@ -102,7 +102,8 @@ def _machine_spans(machine: Machine) -> Iterator[Span]:
         yield Span(f"{format_bytes(ram.total_bytes)} RAM", "muted")
 
 
-def _disk_row(disk: Any) -> list[Cell]:
+def disk_row(disk: Any) -> list[Cell]:
+    """Mount point, used, free, size, read and write rate, busy, temperature, state."""
     usable = disk.used_bytes + disk.free_bytes
     used = 100.0 * disk.used_bytes / usable if usable > 0 else None
     is_there = disk.HasField("total_bytes")
@@ -181,7 +182,7 @@ def digest(view: FarmView) -> Line:
     return Line(tuple(spans))
 
 
-def summary(view: FarmView) -> str:
+def disks_summary(view: FarmView) -> str:
     """Disks, and how many of them are not fine."""
     disks = [disk for machine in view.machines() for disk in machine.all("disk")]
     odd = _n_not_fine(disks)
@@ -193,7 +194,7 @@ PANEL = PanelContent(
     "Hardware",
     lines,
     digest,
-    summary,
+    disks_summary,
     "Each machine's processor and memory, its disks and Chia's processes. USED and FREE are df's: what an ordinary "
     "process may use. BUSY is the share of time in which the device had a request under way: yellow from 90 %, red "
     "from 98 %. TEMP is the disk's own: yellow from 60 °C, red from 70 °C. A disk that does not answer within 2 s is "

@@ -1,0 +1,113 @@
+"""A list with its frame: the table, the filter below it, and on the border how many rows of how many are shown."""
+
+from typing import ClassVar
+
+from rich.style import Style
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.widgets import Input, Static
+
+from chiatea.tui.drawing import count
+from chiatea.tui.list_model import ListContent, ListModel, RowModel
+from chiatea.tui.table_view import TableView
+from chiatea.tui.view import FarmView
+
+__all__ = ["ListPane"]
+
+
+class ListPane(Vertical):
+    """One list of a screen. `/` filters it, Esc takes filter and marks away."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/", id="list.filter", tooltip="Show only rows with a text"),
+        Binding("escape", "clear", "Clear", show=False, id="list.clear", tooltip="Take the filter or the marks away"),
+    ]
+
+    def __init__(self, content: ListContent, model: RowModel | None = None) -> None:
+        """Shows what a content tells of the farm; or the rows of a model of its own, as pages from the server."""
+        super().__init__(id=f"{content.id}-pane", classes="list-pane")
+        self.content = content
+        self.model: RowModel = model if model is not None else ListModel(content)
+        self.table = TableView(self.model, id=content.id)
+        self.border_title = content.title
+
+    def compose(self) -> ComposeResult:
+        """The table, what is said where there is none, and the filter while it is wanted."""
+        yield Static(classes="nothing", markup=False)
+        yield self.table
+        filter_input = Input(placeholder="filter: words that a row must have", classes="filter", compact=True)
+        filter_input.cursor_blink = False
+        yield filter_input
+
+    def use_styles(self, styles: dict[str, Style]) -> None:
+        """Takes the theme's styles over."""
+        self.table.use_styles(styles)
+
+    def show(self, view: FarmView) -> None:
+        """Draws what changed since the last time."""
+        self.model.show(view)
+        is_empty = self.model.n_all == 0 and not self.model.filter_text
+        self.set_class(is_empty, "-empty")
+        if is_empty:
+            self.query_one(".nothing", Static).update("\n".join(self.content.nothing(view)))
+        self.table.update_rows()
+        self._tell()
+
+    def _tell(self) -> None:
+        model = self.model
+        told = [count(model.n_all)]
+        if model.filter_text:
+            told = [f"{count(model.n_rows)} of {count(model.n_all)} with “{model.filter_text}”"]
+        if self.table.marks:
+            told.append(f"{len(self.table.marks)} marked")
+        # A border's text is markup: what a person typed is not.
+        self.border_subtitle = " · ".join(told).replace("[", r"\[")
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether the filter is being typed."""
+        return self.query_one(".filter", Input).has_focus
+
+    def action_filter(self) -> None:
+        """Opens the filter."""
+        self.add_class("-filtering")
+        self.query_one(".filter", Input).focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Esc is the screen's where there is nothing to take away here."""
+        if action == "clear":
+            return self.has_class("-filtering") or bool(self.model.filter_text) or bool(self.table.marks)
+        return True
+
+    def action_clear(self) -> None:
+        """Takes the filter away; else the marks."""
+        if self.has_class("-filtering") or self.model.filter_text:
+            self.query_one(".filter", Input).value = ""
+            self._filter("")
+            self.remove_class("-filtering")
+            self.table.focus()
+        else:
+            self.table.unmark()
+        self._tell()
+
+    @on(Input.Changed, ".filter")
+    def _on_typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._filter(event.value)
+
+    @on(Input.Submitted, ".filter")
+    def _on_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.set_class(bool(event.value), "-filtering")
+        self.table.focus()
+
+    def _filter(self, text: str) -> None:
+        self.model.set_filter(text)
+        self.table.update_rows()
+        self._tell()
+
+    def on_table_view_moved(self) -> None:
+        """Marks may have changed with it."""
+        self._tell()

@@ -1,0 +1,20 @@
+"""The screens by their numbers. Apart from the screens themselves, so that each of them can name the others."""
+
+from typing import Final, NamedTuple
+
+__all__ = ["SCREEN_NAMES", "ScreenName"]
+
+
+class ScreenName(NamedTuple):
+    """One screen: its mode in the app, its title, and a short one for narrow terminals."""
+
+    mode: str
+    title: str
+    short: str
+
+
+SCREEN_NAMES: Final = (
+    ScreenName("farm", "Farm", "Farm"),
+    ScreenName("hardware", "Hardware", "Hard"),
+)
+"""In the order of their numbers."""
