@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from chiatea.protobuf.descriptors import TOPICS
+from chiatea.state.farm_state import FarmState
 from chiatea.tui.farm_server import FarmServer
 from chiatea.tui.feed_protocol import Feed
 from chiatea.tui.screen_names import SCREEN_NAMES
@@ -22,6 +23,7 @@ from chiatea.tui.screens.overview import OverviewScreen
 from chiatea.tui.screens.shell import ShellScreen
 from chiatea.tui.shown import Shown
 from chiatea.tui.themes import THEMES, styles_of
+from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from chiatea.tui.view import FarmView, Recent
 
 __all__ = ["ChiaTeaApp", "run", "run_async"]
@@ -60,12 +62,19 @@ class ChiaTeaApp(App[None]):
     ]
 
     def __init__(
-        self, feed: Feed, server: FarmServer, *, clock: Callable[[], float] = time.time, first_mode: str = "farm"
+        self,
+        feed: Feed,
+        server: FarmServer,
+        *,
+        thresholds: Thresholds = DEFAULT_THRESHOLDS,
+        clock: Callable[[], float] = time.time,
+        first_mode: str = "farm",
     ) -> None:
         """Shows what the feed tells, and asks the server for what it does not."""
         super().__init__()
         self.server = server
         self._feed = feed
+        self._thresholds = thresholds
         self._clock = clock
         self._first_mode = first_mode
         self._recent = Recent()
@@ -120,7 +129,7 @@ class ChiaTeaApp(App[None]):
         changed, self._changed = self._changed, set()
         frozen = self._frozen
         shown = Shown(
-            frozen or FarmView(self._feed.farm, self._clock(), self._recent),
+            frozen or self._view(self._feed.farm),
             changed,
             self._feed.connection,
             styles_of(self.current_theme),
@@ -129,6 +138,9 @@ class ChiaTeaApp(App[None]):
             self._feed.role,
         )
         screens[-1].show(shown, [crumb for screen in screens for crumb in screen.crumbs])
+
+    def _view(self, farm: FarmState) -> FarmView:
+        return FarmView(farm, self._clock(), self._recent, self._thresholds)
 
     def on_panel_resized(self) -> None:
         """A panel has another width now."""
@@ -159,7 +171,7 @@ class ChiaTeaApp(App[None]):
     def action_freeze(self) -> None:
         """Holds the screen still, or lets it go on."""
         if self._frozen is None:
-            self._frozen = FarmView(self._feed.farm.copy(), self._clock(), self._recent)
+            self._frozen = self._view(self._feed.farm.copy())
         else:
             self._frozen = None
         self._show()
@@ -168,7 +180,8 @@ class ChiaTeaApp(App[None]):
         """Help for what has the focus, and all keys."""
         screen = self.screen
         if isinstance(screen, ShellScreen):
-            self.push_screen(HelpScreen(*screen.help(), screen.active_bindings.values()))
+            title, text = screen.help()
+            self.push_screen(HelpScreen(title, self._thresholds.told_in(text), screen.active_bindings.values()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002
         """The palette: what applies now, as `group: Action`."""
@@ -185,14 +198,14 @@ class ChiaTeaApp(App[None]):
                 yield SystemCommand(f"theme: {theme}", "Other colours", partial(setattr, self, "theme", theme))
 
 
-def run(feed: Feed, server: FarmServer) -> None:
+def run(feed: Feed, server: FarmServer, thresholds: Thresholds) -> None:
     """Shows the dashboard until its user leaves."""
-    asyncio.run(run_async(feed, server))
+    asyncio.run(run_async(feed, server, thresholds))
 
 
-async def run_async(feed: Feed, server: FarmServer) -> None:
+async def run_async(feed: Feed, server: FarmServer, thresholds: Thresholds) -> None:
     """Shows the dashboard until its user leaves, in a loop that runs."""
     try:
-        await ChiaTeaApp(feed, server).run_async()
+        await ChiaTeaApp(feed, server, thresholds=thresholds).run_async()
     finally:
         await server.close()

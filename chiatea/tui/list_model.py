@@ -71,7 +71,7 @@ class ListContent:
         text: what a filter is looked for in, in lower case.
         summary: a few words on all of it.
         nothing: what is said where there is no row.
-        help: what its words and colours mean, for `?`.
+        help: what its words and colours mean, for `?`; thresholds are named in braces.
     """
 
     id: str

@@ -9,12 +9,11 @@ from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import MachineState
 from chiatea.tui.plain_text import plain
+from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, STALE_AFTER_SECONDS, Thresholds
 
 __all__ = ["FarmView", "Machine", "Recent"]
 
 N_RECENT: Final = 60
-STALE_AFTER_SECONDS: Final = 60.0
-"""A machine sends its CPU every few seconds: a minute of silence is no accident."""
 
 
 class Recent:
@@ -76,6 +75,7 @@ class FarmView:
     farm: FarmState
     now: float
     recent: Recent = field(default_factory=Recent)
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
     _machines: dict[str, Machine] = field(default_factory=dict)
 
     def machines(self) -> Iterator[Machine]:

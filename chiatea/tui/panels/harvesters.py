@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chiatea.protobuf.chia_pb2 import HarvesterViewedFromFarmer
-from chiatea.tui.drawing import UNKNOWN, count, level_of, seconds, sparkline
+from chiatea.tui.drawing import UNKNOWN, count, seconds, sparkline
 from chiatea.tui.lines import Cell, Column, Line, Span, note, table
 from chiatea.tui.panels.panel import PanelContent, state_cell
 from chiatea.tui.plain_text import plain
@@ -12,11 +12,6 @@ from chiatea.tui.view import FarmView, Machine
 from chiatea.units import format_bytes, short_duration
 
 __all__ = ["PANEL"]
-
-SLOW_SECONDS = 5.0
-TOO_SLOW_SECONDS = 15.0
-"""Chia warns from 8 s (5 s before 2.x); an answer after about 28 s wins nothing any more."""
-QUIET_SECONDS = 60.0
 
 _OWN = (
     Column("HARVESTER", least=10),
@@ -83,7 +78,7 @@ def _own_row(view: FarmView, machine: Machine) -> list[Cell]:
         Cell(f"{count(harvester.last_eligible_plots)} of {count(harvester.n_eligible_plots)}"),
         Cell(count(harvester.n_proofs), "good" if harvester.n_proofs else "muted"),
         *(
-            _lookup(harvester, name)
+            _lookup(view, harvester, name)
             for name in (
                 "last_lookup_seconds",
                 "median_lookup_seconds",
@@ -93,15 +88,15 @@ def _own_row(view: FarmView, machine: Machine) -> list[Cell]:
         ),
         Cell(
             f"{short_duration(since)} ago" if since is not None else "never",
-            "warn" if harvester.is_running and since is not None and since > QUIET_SECONDS else "muted",
+            view.thresholds.quiet_seconds.quiet_level(since if harvester.is_running else None),
         ),
         Cell(sparkline(view.recent.lookups(machine.id), 16), "accent"),
     ]
 
 
-def _lookup(harvester: Any, name: str) -> Cell:
+def _lookup(view: FarmView, harvester: Any, name: str) -> Cell:
     value = getattr(harvester, name) if harvester.HasField(name) else None
-    return Cell(seconds(value), level_of(value, SLOW_SECONDS, TOO_SLOW_SECONDS))
+    return Cell(seconds(value), view.thresholds.lookup_seconds.level(value))
 
 
 def _seen_row(view: FarmView, seen: Any) -> list[Cell]:
@@ -135,7 +130,7 @@ def digest(view: FarmView) -> Line:
         if harvester is None:
             continue
         state = _own_row(view, machine)[1]
-        lookup = _lookup(harvester, "last_lookup_seconds")
+        lookup = _lookup(view, harvester, "last_lookup_seconds")
         spans += [Span(f"{machine.name} ", "strong"), Span(*state), Span(f" {lookup.text}", lookup.style), Span("   ")]
     return Line(tuple(spans)) if spans else note("none seen")
 
@@ -153,6 +148,7 @@ PANEL = PanelContent(
     digest,
     summary,
     "Above: what each harvester says of itself. ELIGIBLE is how many plots passed the filter at the newest challenge, "
-    "and in all. LOOKUP is the newest lookup time, MEDIAN, P99 and WORST are over the newest 400; yellow from 5 s, red "
-    "from 15 s. ANSWERED is when it last answered a challenge. Below: how the farmer sees its harvesters.",
+    "and in all. LOOKUP is the newest lookup time, MEDIAN, P99 and WORST are over the newest 400; "
+    "{lookup_seconds}. ANSWERED is when it last answered a challenge ({quiet_seconds}). Below: how the "
+    "farmer sees its harvesters.",
 )
