@@ -17,6 +17,7 @@ from chiatea.tui.farm_server import FarmServer
 from chiatea.tui.feed_protocol import Feed
 from chiatea.tui.screen_names import SCREEN_NAMES
 from chiatea.tui.screens.entry import EntryScreen
+from chiatea.tui.screens.events import EventsScreen
 from chiatea.tui.screens.hardware import HardwareScreen
 from chiatea.tui.screens.help import HelpScreen
 from chiatea.tui.screens.overview import OverviewScreen
@@ -42,6 +43,7 @@ class ChiaTeaApp(App[None]):
     MODES: ClassVar = {
         "farm": OverviewScreen,
         "hardware": HardwareScreen,
+        "events": EventsScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [
         *(

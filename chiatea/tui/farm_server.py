@@ -7,6 +7,7 @@ from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.copy_pb2 import CopyCommand
 from chiatea.protobuf.monitoring_service_pb2 import (
     EntryPage,
+    EventPage,
     HistoryReply,
     HistoryRequest,
     ListEntriesRequest,
@@ -27,6 +28,9 @@ class FarmServer(Protocol):
 
     async def entries(self, request: ListEntriesRequest) -> EntryPage:
         """One page of a topic's entries as they are now, sorted and filtered by the server."""
+
+    async def event_page(self, request: QueryEventsRequest) -> EventPage:
+        """The first page of past events, at most 500, and where the next one begins."""
 
     def events(self, request: QueryEventsRequest) -> AsyncIterator[UpdateEvent]:
         """Past events; with `follow` what comes too, without end."""

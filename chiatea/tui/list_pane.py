@@ -7,6 +7,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.message import Message
 from textual.widgets import Input, Static
 
 from chiatea.tui.drawing import count
@@ -92,6 +93,9 @@ class ListPane(Vertical):
             self.table.unmark()
         self._tell()
 
+    class Filtered(Message):
+        """Another text is filtered by."""
+
     @on(Input.Changed, ".filter")
     def _on_typed(self, event: Input.Changed) -> None:
         event.stop()
@@ -104,9 +108,12 @@ class ListPane(Vertical):
         self.table.focus()
 
     def _filter(self, text: str) -> None:
+        if text == self.model.filter_text:
+            return
         self.model.set_filter(text)
         self.table.update_rows()
         self._tell()
+        self.post_message(self.Filtered())
 
     def on_table_view_moved(self) -> None:
         """Marks may have changed with it."""

@@ -16,5 +16,6 @@ class ScreenName(NamedTuple):
 SCREEN_NAMES: Final = (
     ScreenName("farm", "Farm", "Farm"),
     ScreenName("hardware", "Hardware", "Hard"),
+    ScreenName("events", "Events", "Evnt"),
 )
 """In the order of their numbers."""

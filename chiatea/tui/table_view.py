@@ -75,7 +75,12 @@ class TableView(ScrollView, can_focus=True):
         """Another order was chosen: worth being remembered."""
 
     class Moved(Message):
-        """The cursor went to another row."""
+        """A person moved the cursor."""
+
+        def __init__(self, table: "TableView") -> None:
+            """In which table."""
+            super().__init__()
+            self.table = table
 
     def __init__(self, model: RowModel, *, id: str, clock: Callable[[], float] = time.monotonic) -> None:  # noqa: A002 - Textual's name
         """Shows the rows of a model; its owner says when they changed."""
@@ -270,6 +275,10 @@ class TableView(ScrollView, can_focus=True):
 
     def move_to(self, index: int) -> None:
         """Moves the cursor to a row, or to the nearest one that there is."""
+        self._go(index)
+        self.post_message(self.Moved(self))
+
+    def _go(self, index: int) -> None:
         self._cursor_index = max(0, min(index, self.model.n_rows - 1))
         item = self.cursor_item
         self._cursor_id = item.id if item is not None else ""
@@ -279,7 +288,11 @@ class TableView(ScrollView, can_focus=True):
         elif self._cursor_index >= top + height:
             self.scroll_to(y=self._cursor_index - height + 1, animate=False)
         self.refresh()
-        self.post_message(self.Moved())
+
+    def follow_end(self) -> None:
+        """Stays with the last row, as more come."""
+        if self._cursor_index < self.model.n_rows - 1:
+            self._go(self.model.n_rows - 1)
 
     def go_to(self, item_id: str) -> bool:
         """Moves the cursor to an item; False where it is not among the rows."""

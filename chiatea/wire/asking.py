@@ -1,14 +1,18 @@
 """One connection for everything that a dashboard asks a server beside the feed, and for the orders that it gives."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Final, Self, TypeVar
 
 import grpc
 
+from chiatea.errors import ConnectionFailedError
 from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.copy_pb2 import CopyCommand
 from chiatea.protobuf.monitoring_service_pb2 import (
     EntryPage,
+    EventPage,
     HistoryReply,
     HistoryRequest,
     ListEntriesRequest,
@@ -55,10 +59,21 @@ class Asking:
             await channel.close()
 
     async def _ask(self, call: Callable[[MonitoringStub], Awaitable[_T]]) -> _T:
-        try:
+        with self._told_as_ours():
             return await call(MonitoringStub(self._open()))
+
+    @contextlib.contextmanager
+    def _told_as_ours(self) -> Iterator[None]:
+        try:
+            yield
         except grpc.aio.AioRpcError as error:
             raise as_connection_error(error, self._server.address) from None
+        except asyncio.CancelledError:
+            # A reset by the peer arrives as a cancelled call, which is not our own task's cancellation.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            raise ConnectionFailedError(f"the server at {self._server.address} cut the connection") from None
 
     async def history(self, request: HistoryRequest) -> HistoryReply:
         """How numbers of one topic went over time."""
@@ -68,14 +83,24 @@ class Asking:
         """One page of a topic's entries as they are now, sorted and filtered by the server."""
         return await self._ask(lambda stub: stub.ListEntries(request, timeout=LIMIT_SECONDS))
 
+    async def event_page(self, request: QueryEventsRequest) -> EventPage:
+        """The first page of past events, at most 500, and where the next one begins."""
+
+        async def first(stub: MonitoringStub) -> EventPage:
+            call = stub.QueryEvents(request, timeout=LIMIT_SECONDS)
+            async for page in call:
+                call.cancel()
+                return page
+            return EventPage()
+
+        return await self._ask(first)
+
     async def events(self, request: QueryEventsRequest) -> AsyncIterator[UpdateEvent]:
         """Past events, page after page; with `follow` what comes too, without end."""
-        try:
+        with self._told_as_ours():
             async for page in MonitoringStub(self._open()).QueryEvents(request):
                 for event in page.events:
                     yield event
-        except grpc.aio.AioRpcError as error:
-            raise as_connection_error(error, self._server.address) from None
 
     async def send(self, machine_id: str, command: CopyCommand) -> CopyCommand:
         """Gives a command to the copier of a machine, and tells what became of it."""

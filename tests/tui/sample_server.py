@@ -1,5 +1,6 @@
 """Stands in for a server that is asked and ordered by the dashboard: answers what a test gave it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 from chiatea.errors import ConnectionFailedError
@@ -7,6 +8,7 @@ from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.copy_pb2 import CopyCommand
 from chiatea.protobuf.monitoring_service_pb2 import (
     EntryPage,
+    EventPage,
     HistoryReply,
     HistoryRequest,
     ListEntriesRequest,
@@ -26,6 +28,8 @@ class SampleServer:
         self.history_reply = HistoryReply()
         self.page = EntryPage()
         self.past: list[UpdateEvent] = []
+        self.older: list[UpdateEvent] = []
+        self.coming: asyncio.Queue[UpdateEvent] = asyncio.Queue()
 
     def _ask(self, request: HistoryRequest | ListEntriesRequest | QueryEventsRequest) -> None:
         if self.is_gone:
@@ -40,10 +44,18 @@ class SampleServer:
         self._ask(request)
         return self.page
 
+    async def event_page(self, request: QueryEventsRequest) -> EventPage:
+        self._ask(request)
+        events = list(self.past) if not request.page_token else list(self.older)
+        token = "older" if not request.page_token and self.older else ""
+        return EventPage(events=reversed(events), next_page_token=token)
+
     async def events(self, request: QueryEventsRequest) -> AsyncIterator[UpdateEvent]:
         self._ask(request)
-        for event in self.past:
+        for event in self.past if not request.follow else self.past[-1:]:
             yield event
+        while request.follow:
+            yield await self.coming.get()
 
     async def send(self, machine_id: str, command: CopyCommand) -> CopyCommand:
         if self.is_gone:

@@ -33,8 +33,14 @@ class Clock:
 
 
 @asynccontextmanager
-async def dashboard(feed: SampleFeed, size: tuple[int, int] = LARGE, clock: Clock | None = None) -> AsyncIterator[Any]:
-    app = ChiaTeaApp(feed, SampleServer(), clock=clock or Clock())
+async def dashboard(
+    feed: SampleFeed,
+    size: tuple[int, int] = LARGE,
+    clock: Clock | None = None,
+    *,
+    server: SampleServer | None = None,
+) -> AsyncIterator[Any]:
+    app = ChiaTeaApp(feed, server or SampleServer(), clock=clock or Clock())
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
         yield pilot

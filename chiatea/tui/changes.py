@@ -1,0 +1,84 @@
+"""What an event changed, in words. Pure."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UpdateEvent
+from chiatea.protobuf.descriptors import Column, ColumnKind, Topic, entry_of, row_of, topic_of
+from chiatea.tui.plain_text import plain
+from chiatea.units import format_bytes, short_duration
+
+__all__ = ["change_text", "changed_fields", "field_text"]
+
+_TOLD_OF_THE_NEW: Final = 4
+"""Fields that are told of an entry of which nothing earlier is known."""
+_SELDOM_TELLING: Final = ("_time", "_percent", "_per_second", "_celsius")
+"""Ends of the names of what moves all the time: told only where nothing else changed."""
+
+
+def change_text(event: UpdateEvent, before: UpdateEvent | None) -> str:
+    """What an event says that the one before it of the same entry did not: "state OK → HANGING"."""
+    topic = topic_of(event)
+    if topic is None:
+        return "what only a newer chia-tea knows"
+    entry = entry_of(event, topic)
+    if event.event_type == DELETE:
+        return "gone"
+    told = getattr(entry, "text", "") or getattr(entry, "error", "")
+    if before is None or event.event_type == ADD or before.event_type == DELETE:
+        new = "new: " if event.event_type == ADD else ""
+        return new + (plain(told) or ", ".join(_telling(topic, entry)) or "no more is told")
+    changes = list(changed_fields(topic, entry_of(before, topic), entry))
+    telling = [change for change in changes if not change[0].name.endswith(_SELDOM_TELLING)]
+    return ", ".join(f"{_label(column)} {old} → {new}" for column, old, new in telling or changes) or "told again"
+
+
+def changed_fields(topic: Topic, before: Any, after: Any) -> Iterator[tuple[Column, str, str]]:
+    """Every field that differs, as it was and as it is."""
+    for column, old, new in zip(
+        topic.columns, row_of(before, topic.columns), row_of(after, topic.columns), strict=True
+    ):
+        if old != new:
+            yield column, field_text(column, old), field_text(column, new)
+
+
+def _telling(topic: Topic, entry: Any) -> Iterator[str]:
+    """The first few fields of an entry that say something."""
+    told = 0
+    for column, value in zip(topic.columns, row_of(entry, topic.columns), strict=True):
+        if column.name == "id" or value in (None, "", 0, "[]") or told == _TOLD_OF_THE_NEW:
+            continue
+        told += 1
+        yield f"{_label(column)} {field_text(column, value)}"
+
+
+def _label(column: Column) -> str:
+    return column.name.removeprefix("n_").removesuffix("_bytes").removesuffix("_seconds").replace("_", " ")
+
+
+def field_text(column: Column, value: Any) -> str:
+    """A field's value for a person, in the unit that its name says."""
+    if value is None:
+        return "not told"
+    if column.enum is not None:
+        names = {number: name for number, name in column.enum.values}  # noqa: C416
+        return names.get(value, str(value))
+    if column.kind is ColumnKind.BOOLEAN:
+        return "yes" if value else "no"
+    if column.kind in (ColumnKind.INTEGER, ColumnKind.REAL, ColumnKind.UNSIGNED):
+        return _number_text(column.name, value)
+    return plain(str(value)) or "nothing"
+
+
+def _number_text(name: str, value: float) -> str:
+    if name.endswith("_bytes_per_second"):
+        return f"{format_bytes(value)}/s"
+    if name.endswith("_bytes"):
+        return format_bytes(value)
+    if name.endswith("_seconds"):
+        return short_duration(value)
+    if name.endswith("_percent"):
+        return f"{value:.1f} %"
+    if name.endswith("_celsius"):
+        return f"{value:.0f} °C"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
