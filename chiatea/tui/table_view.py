@@ -161,7 +161,7 @@ class TableView(ScrollView, can_focus=True):
         columns = self.model.columns
         if len(self._widths) != len(columns):
             # An arrow may come to stand behind a heading that is sorted by.
-            self._widths = [cell_len(column.title) + (2 if column.sort is not None else 0) for column in columns]
+            self._widths = [cell_len(column.title) + (2 if column.is_sortable else 0) for column in columns]
         for row in rows:
             for index, cell in enumerate(row.cells):
                 width = cell_len(cell.text)
@@ -247,8 +247,13 @@ class TableView(ScrollView, can_focus=True):
             # After the mark come cells and the gaps between them in turn.
             if flashing and place % 2 == 1 and shown[place // 2] in flashing:
                 style += flash
-            segments.append(Segment(span.text, style))
+            segments += [Segment(text, style) for text, style in self._parts(span, style, is_stale=is_stale)]
         return Strip(segments)
+
+    def _parts(self, span: Span, style: Style, *, is_stale: bool) -> Iterable[tuple[str, Style]]:
+        if is_stale or not span.parts:
+            return [(span.text, style)]
+        return [(part.text, style + self._styles.get(part.style, Style())) for part in span.parts]
 
     # Moving
 
@@ -333,7 +338,7 @@ class TableView(ScrollView, can_focus=True):
 
     def action_sort(self, step: int) -> None:
         """Sorts by the next column that can be sorted by; after the last one, in the natural order."""
-        choices = [None, *(index for index, column in enumerate(self.model.columns) if column.sort is not None)]
+        choices = [None, *(index for index, column in enumerate(self.model.columns) if column.is_sortable)]
         here = choices.index(self.model.sort_column)
         self._sort(choices[(here + step) % len(choices)], is_reversed=False)
 
@@ -377,7 +382,7 @@ class TableView(ScrollView, can_focus=True):
     def _sort_by_click(self, x: int) -> None:
         left = MARK_WIDTH
         for index, width in self._layout.items():
-            if left <= x < left + width + GAP and self.model.columns[index].sort is not None:
+            if left <= x < left + width + GAP and self.model.columns[index].is_sortable:
                 is_again = index == self.model.sort_column
                 self._sort(index, is_reversed=is_again and not self.model.is_reversed)
                 return
