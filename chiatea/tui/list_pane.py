@@ -61,7 +61,8 @@ class ListPane(Vertical):
         self.set_class(is_empty, "-empty")
         if is_empty and self._view is not None:
             nothing = [self.model.state] if self.model.state else self.content.nothing(self._view)
-            self.query_one(".nothing", Static).update("\n".join(nothing))
+            for told in self.query(".nothing").results(Static):
+                told.update("\n".join(nothing))
         self.table.update_rows()
         self._tell()
 

@@ -59,7 +59,10 @@ class PlotsScreen(ShellScreen):
         await self._model.keep_asking(server.entries, self._on_change, lambda: table.move_to(0))
 
     def _on_change(self) -> None:
-        self.query_one(ListPane).update()
+        # An answer may come while the screen is taken down.
+        for pane in self.query(ListPane):
+            if pane.is_attached:
+                pane.update()
 
     def show_body(self, shown: Shown) -> None:
         """Draws what is here; the model asks for what is not."""
