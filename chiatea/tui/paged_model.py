@@ -26,7 +26,7 @@ MOST_PAGES: Final = 50
 """10,000 plots are some 12 MB here."""
 MOST_WANTED: Final = 4
 """Of what was scrolled past only the newest is still wanted."""
-TYPING_SECONDS: Final = 0.15
+TYPING_SECONDS: Final = 0.1
 """So long after the last letter a filter is asked for."""
 RETRY_SECONDS: Final = 2.0
 AGAIN_SECONDS: Final = 30.0

@@ -91,7 +91,10 @@ async def test_the_server_sorts_by_the_chosen_column_and_the_list_begins_anew() 
         assert table(pilot).cursor_index == 0
 
 
-async def test_what_is_typed_is_asked_for_once_and_counted_and_escape_takes_it_away() -> None:
+async def test_what_is_typed_is_asked_for_once_and_counted_and_escape_takes_it_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("chiatea.tui.paged_model.TYPING_SECONDS", 1.0)
     server = PlotServer(5000)
     async with dashboard(SampleFeed(sample_farm()), SMALL, server=server) as pilot:
         await to_plots(pilot)
