@@ -204,8 +204,8 @@ class PagedModel:
             if not await self._is_typed():
                 continue
             while (request := self._next_request()) is not None:
-                self.state = "asking…"
-                if not self._is_answered:
+                if not self._is_answered or request.offset == self._last_seen * PAGE_ROWS:
+                    self.state = "asking…"
                     on_change()
                 try:
                     page = await self._answer(ask, request)

@@ -27,6 +27,7 @@ class PlotServer(SampleServer):
             )
             for n in range(n_plots)
         ]
+        self.plots.sort(key=lambda plot: plot.id)
         self.may_answer = asyncio.Event()
         self.may_answer.set()
         self.n_cancelled = 0
@@ -38,10 +39,15 @@ class PlotServer(SampleServer):
         except asyncio.CancelledError:
             self.n_cancelled += 1
             raise
+        if not request.text and not request.sort_by and not request.descending:
+            return self._page(self.plots, request)
         words = request.text.lower().split()
         found = [plot for plot in self.plots if all(word in plot.id.lower() for word in words)]
         found.sort(key=lambda plot: (getattr(plot, request.sort_by, ""), plot.id), reverse=request.descending)
-        page = EntryPage(n_entries=len(found))
-        for plot in found[request.offset : request.offset + (request.limit or 200)]:
+        return self._page(found, request)
+
+    def _page(self, plots: list[HarvesterPlot], request: ListEntriesRequest) -> EntryPage:
+        page = EntryPage(n_entries=len(plots))
+        for plot in plots[request.offset : request.offset + (request.limit or 200)]:
             page.entries.append(UpdateEvent(machine_id="a", event_type=ADD, harvester_plot=plot))
         return page

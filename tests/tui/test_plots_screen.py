@@ -43,7 +43,7 @@ async def test_the_first_page_comes_and_no_more_than_is_seen_and_next_to_it(size
     async with dashboard(SampleFeed(sample_farm()), size, server=server) as pilot:
         await to_plots(pilot)
         await until(pilot, lambda: "plot-k32-0000000.plot" in "".join(shown(pilot)[1:2]))
-        assert subtitle(pilot) == "100,000"
+        await until(pilot, lambda: subtitle(pilot) == "100,000")
         assert all(len(line) <= size[0] for line in shown(pilot))
         await until(pilot, lambda: len(requests(server)) == 2)
         await pilot.pause(0.3)
@@ -72,7 +72,7 @@ async def test_rows_that_are_not_here_yet_say_so_and_cannot_be_opened() -> None:
         server.may_answer.clear()
         await pilot.press("end", "enter")
         await until(pilot, lambda: set(shown(pilot)[-1].split()) == {"…"})
-        assert "asking…" in subtitle(pilot)
+        await until(pilot, lambda: "asking…" in subtitle(pilot))
         assert isinstance(pilot.app.screen.query_one(ListPane), ListPane), "nothing was opened"
         server.may_answer.set()
         await until(pilot, lambda: "0099" in shown(pilot)[-1])
@@ -167,7 +167,7 @@ async def test_new_plots_appear_when_the_farm_tells_of_them_and_the_cursor_stays
         await to_plots(pilot)
         await pilot.press("down", "down")
         here = table(pilot).cursor_item
-        server.plots.append(HarvesterPlot(id="/mnt/a-new-one.plot", state=HarvesterPlot.LOADED))
+        server.plots.insert(0, HarvesterPlot(id="/mnt/a-new-one.plot", state=HarvesterPlot.LOADED))
         put(feed.farm, "a", "harvester", harvester(419, 0.2, n_plots_added=1))
         feed.touch("a", "harvester")
         await until(pilot, lambda: subtitle(pilot) == "1,001")
