@@ -18,6 +18,7 @@ from chiatea.tui.screen_names import SCREEN_NAMES
 from chiatea.tui.screens.entry import EntryScreen
 from chiatea.tui.screens.events import EventsScreen
 from chiatea.tui.screens.hardware import HardwareScreen
+from chiatea.tui.screens.harvesters import HarvestersScreen
 from chiatea.tui.screens.help import HelpScreen
 from chiatea.tui.screens.overview import OverviewScreen
 from chiatea.tui.screens.plots import PlotsScreen
@@ -41,6 +42,7 @@ class ChiaTeaApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     MODES: ClassVar = {
         "farm": OverviewScreen,
+        "harvesters": HarvestersScreen,
         "hardware": HardwareScreen,
         "events": EventsScreen,
     }

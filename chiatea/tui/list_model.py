@@ -86,6 +86,7 @@ class ListContent:
         help: what its words and colours mean, for `?`.
         entry: what a row is made, sorted and filtered from, where that is more than the entry that its item names;
             None where it is gone.
+        is_stale: whether what a row says may not be true any more.
     """
 
     id: str
@@ -98,6 +99,7 @@ class ListContent:
     nothing: Callable[[FarmView], Sequence[str]]
     help: str
     entry: Callable[[FarmView, Item], Any] = entry_of
+    is_stale: Callable[[Machine, Any], bool] = lambda machine, _: machine.is_stale
 
 
 class Row(NamedTuple):
@@ -237,7 +239,7 @@ class ListModel:
         if entry is None:
             # Gone since the list was looked at: it goes with the next look.
             return Row(item.id, [Cell("gone", "muted"), *[Cell("")] * (len(self.columns) - 1)], is_stale=True)
-        return Row(item.id, self.content.row(view, machine, entry), machine.is_stale)
+        return Row(item.id, self.content.row(view, machine, entry), self.content.is_stale(machine, entry))
 
     def index_of(self, item_id: str) -> int | None:
         """Where an item stands."""

@@ -15,6 +15,7 @@ class ScreenName(NamedTuple):
 
 SCREEN_NAMES: Final = (
     ScreenName("farm", "Farm", "Farm"),
+    ScreenName("harvesters", "Harvesters", "Harv"),
     ScreenName("hardware", "Hardware", "Hard"),
     ScreenName("events", "Events", "Evnt"),
 )

@@ -1,11 +1,11 @@
 """Plots: a farm has more of them than a dashboard holds, so the server sorts, filters and pages them."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from chiatea.protobuf.chia_pb2 import HarvesterPlot
 from chiatea.tui.drawing import UNKNOWN
-from chiatea.tui.event_model import moment_text
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import ListColumn, ListContent
 from chiatea.tui.panels.panel import state_cell
@@ -24,7 +24,7 @@ _STATES: Final = {
 }
 _COLUMNS: Final = (
     ListColumn("MACHINE", rank=4, least=8, sort_by="machine_id"),
-    ListColumn("PLOT", least=24, sort_by="id"),
+    ListColumn("PLOT", least=34, sort_by="id"),
     ListColumn("STATE", sort_by="state", flashes=True),
     ListColumn("K", ">", 3, sort_by="k"),
     ListColumn("C", ">", 5, sort_by="compression_level"),
@@ -35,7 +35,14 @@ _COLUMNS: Final = (
 )
 
 
-def _row(view: FarmView, machine: Machine, plot: Any) -> Sequence[Cell]:
+def _day(moment: float) -> str:
+    try:
+        return f"{datetime.fromtimestamp(moment, UTC).astimezone():%Y-%m-%d}" if moment > 0 else UNKNOWN
+    except (ValueError, OverflowError, OSError):
+        return UNKNOWN
+
+
+def _row(view: FarmView, machine: Machine, plot: Any) -> Sequence[Cell]:  # noqa: ARG001
     strength = f"s{plot.strength}" if plot.HasField("strength") else f"C{plot.compression_level}"
     return [
         Cell(machine.name, "muted"),
@@ -46,7 +53,7 @@ def _row(view: FarmView, machine: Machine, plot: Any) -> Sequence[Cell]:
         Cell(format_bytes(plot.file_bytes)),
         Cell(format_bytes(plot.effective_bytes) if plot.HasField("effective_bytes") else UNKNOWN, "muted"),
         Cell(plain(plot.disk_id) or UNKNOWN, "muted"),
-        Cell(moment_text(plot.modified_time, view.now) if plot.modified_time > 0 else UNKNOWN, "muted"),
+        Cell(_day(plot.modified_time), "muted"),
     ]
 
 
