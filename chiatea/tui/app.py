@@ -20,6 +20,7 @@ from chiatea.tui.screens.events import EventsScreen
 from chiatea.tui.screens.hardware import HardwareScreen
 from chiatea.tui.screens.harvesters import HarvestersScreen
 from chiatea.tui.screens.help import HelpScreen
+from chiatea.tui.screens.missed import MissedScreen
 from chiatea.tui.screens.overview import OverviewScreen
 from chiatea.tui.screens.plots import PlotsScreen
 from chiatea.tui.screens.shell import ShellScreen
@@ -43,6 +44,7 @@ class ChiaTeaApp(App[None]):
     MODES: ClassVar = {
         "farm": OverviewScreen,
         "harvesters": HarvestersScreen,
+        "missed": MissedScreen,
         "hardware": HardwareScreen,
         "events": EventsScreen,
     }

@@ -23,7 +23,7 @@ from chiatea.tui.list_model import Item
 from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView, Machine
 
-__all__ = ["HarvesterPair", "Seen", "pair_of", "pairs_by_item", "pairs_of"]
+__all__ = ["HarvesterPair", "Seen", "pair_of", "pairs_by_item", "pairs_by_node", "pairs_of"]
 
 
 class Seen(NamedTuple):
@@ -84,6 +84,11 @@ def pairs_by_item(view: FarmView) -> dict[str, HarvesterPair]:
 def pair_of(view: FarmView, item: Item) -> HarvesterPair | None:
     """The harvester of an item as it is now; None where it is there no more."""
     return view.once(pairs_by_item).get(item.id)
+
+
+def pairs_by_node(view: FarmView) -> dict[tuple[str, str], HarvesterPair]:
+    """The harvesters that farmers tell of, by the farmer's machine and their node id."""
+    return {(pair.seen.farmer.id, pair.seen.entry.id): pair for pair in view.once(pairs_of) if pair.seen is not None}
 
 
 def pairs_of(view: FarmView) -> list[HarvesterPair]:

@@ -35,7 +35,9 @@ def notice(seconds: float, text: str, machine_id: str = "b") -> UpdateEvent:
 
 
 def shown(pilot: Pilot[None]) -> list[str]:
-    return pilot.app.screen.query_one(TableView).shown_text
+    table = pilot.app.screen.query_one(TableView)
+    # Before it is laid out it has no width to show anything in.
+    return table.shown_text if table.size.width > 40 else []
 
 
 async def to_events(pilot: Any, n_rows: int) -> None:
