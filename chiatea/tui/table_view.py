@@ -91,6 +91,7 @@ class TableView(ScrollView, can_focus=True):
         self._drawn: dict[int, _Drawn] = {}
         self._widths: list[int] = []
         self._layout: dict[int, int] = {}
+        self._room = 1
         self._flashes: dict[tuple[str, int], float] = {}
         self._cursor_id = ""
         self._cursor_index = 0
@@ -166,8 +167,8 @@ class TableView(ScrollView, can_focus=True):
             for index, cell in enumerate(row.cells):
                 width = cell_len(cell.text)
                 self._widths[index] = max(self._widths[index], width)
-        room = max(1, self.scrollable_content_region.width - MARK_WIDTH)
-        self._layout = fitted([column.laid_out for column in columns], self._widths, room)
+        self._room = max(1, self.scrollable_content_region.width - MARK_WIDTH)
+        self._layout = fitted([column.laid_out for column in columns], self._widths, self._room)
 
     def _is_current(self, index: int, drawn: _Drawn) -> bool:
         row = self.model.row_at(index)
@@ -194,6 +195,10 @@ class TableView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the widget: the heading, which stays, or a row."""
         width = self.scrollable_content_region.width
+        if width - MARK_WIDTH > self._room:
+            # It is drawn once before it is told of its new size.
+            self._drawn.clear()
+            self._widen(self._seen_rows())
         if y == 0:
             return self._heading().adjust_cell_length(width, self.rich_style)
         index = y - 1 + self.scroll_offset.y

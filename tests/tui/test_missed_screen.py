@@ -226,6 +226,20 @@ async def test_strips_are_asked_for_again_as_time_goes_on(server: PastServer, mo
         await until(pilot, lambda: row_of(pilot, "barn").rstrip().endswith("···"))
 
 
+async def test_what_is_not_seen_is_not_asked_for(server: PastServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chiatea.tui.screens.missed.RANGES", _quick_ranges())
+    async with dashboard(SampleFeed(farm()), SMALL, server=server) as pilot:
+        await to_missed(pilot)
+        await until(pilot, lambda: "▁▁▁" in row_of(pilot, "barn"))
+        await pilot.press(number_of("farm"))
+        await until(pilot, lambda: pilot.app.current_mode == "farm")
+        n_asked = len(server.asked)
+        await pilot.pause(0.3)
+        assert len(server.asked) <= n_asked + 1
+        await to_missed(pilot)
+        await until(pilot, lambda: len(server.asked) > n_asked + 2)
+
+
 def _quick_ranges() -> Any:
     from chiatea.tui.challenge_strips import RANGES  # noqa: PLC0415
 

@@ -35,6 +35,7 @@ def requests(server: PlotServer) -> list[ListEntriesRequest]:
 async def to_plots(pilot: Any, machine_id: str = "", text: str = "") -> None:
     await pilot.app.run_action(f"open_plots({machine_id!r}, {text!r})")
     await until(pilot, lambda: pilot.app.screen.query(TableView) and table(pilot).cursor_item is not None)
+    await until(pilot, lambda: table(pilot).size.height > 5)
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])

@@ -9,8 +9,8 @@ from chiatea.tui.event_model import moment_text
 from chiatea.tui.harvester_pairs import HarvesterPair, pair_of
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, ListContent, entry_of, items_of, text_of
-from chiatea.tui.lists.harvesters import MODES, disagreements
-from chiatea.tui.panels.harvester_cells import lookup_cell, missed_cell, own_state_cell, seen_state_cell
+from chiatea.tui.lists.harvesters import MODES, disagreements, own_word, their_word
+from chiatea.tui.panels.harvester_cells import lookup_cell, missed_cell
 from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import format_bytes, short_duration
@@ -56,12 +56,7 @@ def _facts(view: FarmView, pair: HarvesterPair) -> Iterator[_Fact]:
         mine = lookup_cell(own, field) if own is not None else _NOTHING
         return _Fact(name, mine, lookup_cell(theirs, field) if theirs is not None else _NOTHING)
 
-    yield _Fact(
-        "State",
-        own_state_cell(own) if own is not None else Cell("no collector on its machine tells of it", "muted"),
-        seen_state_cell(theirs) if theirs is not None else Cell("no watched farmer tells of it", "muted"),
-        "state",
-    )
+    yield _Fact("State", own_word(pair), their_word(pair), "state")
     yield _Fact(
         "Told by",
         Cell(pair.machine.name) if pair.machine is not None else _NOTHING,

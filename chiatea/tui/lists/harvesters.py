@@ -12,7 +12,7 @@ from chiatea.tui.panels.harvester_cells import lookup_cell, missed_cell, own_sta
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import short_duration
 
-__all__ = ["HARVESTERS", "MODES", "disagreements", "has_both_words", "two_sides"]
+__all__ = ["HARVESTERS", "MODES", "disagreements", "has_both_words", "own_word", "their_word", "two_sides"]
 
 _RECENT_WIDTH: Final = 12
 _COMPARED: Final = (
@@ -74,7 +74,8 @@ def _agreement(pair: HarvesterPair) -> Cell:
     return Cell(f"≠ {found[0]}" + (f" +{len(found) - 1}" if len(found) > 1 else ""), "warn")
 
 
-def _own_word(pair: HarvesterPair) -> Cell:
+def own_word(pair: HarvesterPair) -> Cell:
+    """What a harvester says of itself, or why that is not known."""
     if pair.machine is None or pair.own is None:
         return Cell("○ not watched", "muted")
     if pair.machine.is_stale:
@@ -83,7 +84,8 @@ def _own_word(pair: HarvesterPair) -> Cell:
     return own_state_cell(pair.own)
 
 
-def _their_word(pair: HarvesterPair) -> Cell:
+def their_word(pair: HarvesterPair) -> Cell:
+    """What its farmer says of a harvester, or why that is not known."""
     if pair.seen is None:
         return Cell("○ not seen", "muted")
     return Cell("○ farmer silent", "muted") if pair.seen.farmer.is_stale else seen_state_cell(pair.theirs)
@@ -102,8 +104,8 @@ def _row(view: FarmView, machine: Machine, pair: HarvesterPair) -> Sequence[Cell
     recent = view.recent.lookups(pair.machine.id) if pair.machine is not None else []
     return [
         Cell(pair.name, "strong"),
-        _own_word(pair),
-        _their_word(pair),
+        own_word(pair),
+        their_word(pair),
         _agreement(pair),
         two_sides(pair, "n_plots"),
         Cell(count(own.n_plots_added) if own is not None else UNKNOWN, "muted"),
@@ -145,8 +147,8 @@ def _missed_share(_: Machine, pair: HarvesterPair) -> float | None:
 
 _COLUMNS: Final = (
     ListColumn("HARVESTER", least=10, sort=lambda _, pair: pair.name),
-    ListColumn("ITSELF", sort=lambda _, pair: _own_word(pair).text[2:], flashes=True),
-    ListColumn("FARMER", sort=lambda _, pair: _their_word(pair).text[2:], flashes=True),
+    ListColumn("ITSELF", sort=lambda _, pair: own_word(pair).text[2:], flashes=True),
+    ListColumn("FARMER", sort=lambda _, pair: their_word(pair).text[2:], flashes=True),
     ListColumn("AGREE", "<", 4, sort=lambda _, pair: len(disagreements(pair)), flashes=True),
     ListColumn("PLOTS", ">", sort=_either("n_plots"), flashes=True),
     ListColumn("NEW", ">", 11, sort=_own("n_plots_added"), flashes=True),
@@ -173,7 +175,7 @@ def _items(view: FarmView) -> Iterable[Item]:
 
 def _text(_: Machine, pair: HarvesterPair) -> str:
     host, node_id = (pair.theirs.host, pair.theirs.id) if pair.theirs is not None else ("", "")
-    return text_of(pair.name, host, node_id, _own_word(pair).text, _their_word(pair).text, *disagreements(pair))
+    return text_of(pair.name, host, node_id, own_word(pair).text, their_word(pair).text, *disagreements(pair))
 
 
 def _is_stale(_: Machine, pair: HarvesterPair) -> bool:

@@ -32,7 +32,9 @@ __all__ = ["MissedScreen"]
 
 RETRY_SECONDS: Final = 2.0
 BESIDE_THE_STRIP: Final = 52
-"""What frame, name and shares take of the width."""
+"""What frame, a short name and shares take of the width."""
+WIDE_FROM: Final = 110
+FOR_LONG_NAMES: Final = 10
 LEAST_CELLS: Final = 20
 MOST_CELLS: Final = 180
 
@@ -68,6 +70,16 @@ class MissedScreen(ListsScreen):
         super().on_mount()
         self._load_older()
 
+    def on_screen_suspend(self) -> None:
+        """What is not seen is not asked for."""
+        self.workers.cancel_group(self, "strips")
+
+    def on_screen_resume(self) -> None:
+        """Goes on asking."""
+        super().on_screen_resume()
+        if self._asked is not None:
+            self._load_strips(self._asked)
+
     @property
     def _server(self) -> FarmServer:
         server: FarmServer = self.app.server  # type: ignore[attr-defined]
@@ -76,7 +88,8 @@ class MissedScreen(ListsScreen):
     def show_body(self, shown: Shown) -> None:
         """Draws what is known, and asks anew where the question is another one."""
         self._view = shown.view
-        self._width[0] = max(LEAST_CELLS, min(MOST_CELLS, self.size.width - BESIDE_THE_STRIP))
+        beside = BESIDE_THE_STRIP + (FOR_LONG_NAMES if self.size.width >= WIDE_FROM else 0)
+        self._width[0] = max(LEAST_CELLS, min(MOST_CELLS, self.size.width - beside))
         farmer_ids = tuple(m.id for m in shown.view.machines() if m.state.of("farmer_harvester"))
         question = StripQuestion(self._range, self._width[0], farmer_ids)
         if question != self._asked:
