@@ -64,7 +64,7 @@ def disk(entry: Any, machine: Machine, thresholds: Thresholds, now: float) -> It
             "is_read_only",
             "read-only",
             "should be writable",
-            "Nothing can be moved to it. Linux does that to a file system with errors: see dmesg, unmount and check it.",
+            "Nothing can be moved to it. Linux does that to a file system with errors: see dmesg, unmount, check it.",
         )
     if entry.state in (Disk.OK, Disk.UNKNOWN):
         used = disk_used_percent(entry)
