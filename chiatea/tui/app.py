@@ -1,6 +1,7 @@
 """The dashboard: follows the feed, and shows what changed to the screen that is seen."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -15,12 +16,15 @@ from chiatea.protobuf.descriptors import TOPICS
 from chiatea.state.farm_state import FarmState
 from chiatea.tui.farm_server import FarmServer
 from chiatea.tui.feed_protocol import Feed
+from chiatea.tui.growth import Growth
+from chiatea.tui.lists.machines import MACHINE_TOPIC
 from chiatea.tui.screen_names import SCREEN_NAMES
 from chiatea.tui.screens.entry import EntryScreen
 from chiatea.tui.screens.events import EventsScreen
 from chiatea.tui.screens.hardware import HardwareScreen
 from chiatea.tui.screens.harvesters import HarvestersScreen
 from chiatea.tui.screens.help import HelpScreen
+from chiatea.tui.screens.machine import MachineScreen
 from chiatea.tui.screens.missed import MissedScreen
 from chiatea.tui.screens.overview import OverviewScreen
 from chiatea.tui.screens.plots import PlotsScreen
@@ -85,6 +89,7 @@ class ChiaTeaApp(App[None]):
         self._clock = clock
         self._first_mode = first_mode
         self._recent = Recent()
+        self._growth = Growth()
         self._ticks = 0
         self._changed: set[tuple[str, str]] = set()
         self._frozen: FarmView | None = None
@@ -144,10 +149,12 @@ class ChiaTeaApp(App[None]):
             frozen.now if frozen is not None else None,
             self._feed.role,
         )
-        screens[-1].show(shown, [crumb for screen in screens for crumb in screen.crumbs])
+        crumbs = [crumb for screen in screens for crumb in screen.crumbs]
+        # What was opened from a machine's screen names the machine too.
+        screens[-1].show(shown, [crumb for crumb, _ in itertools.groupby(crumbs)])
 
     def _view(self, farm: FarmState) -> FarmView:
-        return FarmView(farm, self._clock(), self._recent, self._thresholds)
+        return FarmView(farm, self._clock(), self._recent, self._thresholds, self._growth)
 
     def on_panel_resized(self) -> None:
         """A panel has another width now."""
@@ -171,8 +178,10 @@ class ChiaTeaApp(App[None]):
             await self.switch_mode(SCREEN_NAMES[0].mode)
 
     async def action_open_entry(self, machine_id: str, topic: str, entry_id: str | int) -> None:
-        """Everything about one entry."""
-        if topic in TOPICS:
+        """Everything about one entry, or a whole machine."""
+        if topic == MACHINE_TOPIC:
+            await self.push_screen(MachineScreen(machine_id))
+        elif topic in TOPICS:
             await self.push_screen(EntryScreen(machine_id, topic, entry_id))
 
     async def action_open_plots(self, machine_id: str = "", text: str = "") -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import MachineState
+from chiatea.tui.growth import Growth
 from chiatea.tui.plain_text import plain
 from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, STALE_AFTER_SECONDS, Thresholds
 
@@ -78,6 +79,7 @@ class FarmView:
     now: float
     recent: Recent = field(default_factory=Recent)
     thresholds: Thresholds = DEFAULT_THRESHOLDS
+    growth: Growth = field(default_factory=Growth)
     _machines: dict[str, Machine] = field(default_factory=dict)
     _found: dict[Any, Any] = field(default_factory=dict)
 

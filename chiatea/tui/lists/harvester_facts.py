@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from chiatea.protobuf.chia_pb2 import ChiaNotice
 from chiatea.tui.drawing import UNKNOWN, count, seconds
-from chiatea.tui.event_model import moment_text
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.harvester_pairs import HarvesterPair, pair_of
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, ListContent, entry_of, items_of, text_of

@@ -6,7 +6,7 @@ from typing import Any, Final
 from chiatea.tui.challenge_history import Count, strip_cell
 from chiatea.tui.challenge_strips import WINDOWS, ChallengeStrips
 from chiatea.tui.drawing import UNKNOWN
-from chiatea.tui.event_model import moment_text
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.harvester_pairs import pairs_by_node
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, ListContent, items_of, text_of

@@ -13,7 +13,7 @@ from chiatea.tui.shares import cpu_percent, disk_used_percent, ram_percent, swap
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import format_bytes
 
-__all__ = ["ODD_STATUSES", "PANEL", "disk_row", "disks_summary", "n_not_fine", "process_row"]
+__all__ = ["ODD_STATUSES", "PANEL", "disk_row", "disks_summary", "n_not_fine", "process_row", "rate_cell"]
 
 _DISKS = (
     Column("DISK", least=12),
@@ -114,8 +114,8 @@ def disk_row(view: FarmView, disk: Any) -> list[Cell]:
         bar_cell(disk_used_percent(disk), limits.disk_used_percent),
         Cell(format_bytes(disk.free_bytes) if is_there else UNKNOWN),
         Cell(format_bytes(disk.total_bytes) if is_there else UNKNOWN, "muted"),
-        _rate(disk, "read_bytes_per_second"),
-        _rate(disk, "write_bytes_per_second"),
+        rate_cell(disk, "read_bytes_per_second"),
+        rate_cell(disk, "write_bytes_per_second"),
         Cell(f"{busy:.0f} %" if busy is not None else UNKNOWN, limits.disk_busy_percent.level(busy)),
         Cell(f"{celsius:.0f} °C" if celsius is not None else UNKNOWN, limits.disk_celsius.level(celsius)),
         _disk_state(view, disk),
@@ -151,10 +151,11 @@ def n_not_fine(disks: Iterable[Any]) -> int:
     return sum(disk.state in bad or _is_unhealthy(disk) for disk in disks)
 
 
-def _rate(disk: Any, name: str) -> Cell:
-    if not disk.HasField(name):
+def rate_cell(entry: Any, name: str) -> Cell:
+    """Bytes in a second, under the name of their field."""
+    if not entry.HasField(name):
         return Cell(UNKNOWN, "muted")
-    rate = getattr(disk, name)
+    rate = getattr(entry, name)
     return Cell(format_bytes(rate), "normal" if rate >= 1024 else "muted")
 
 

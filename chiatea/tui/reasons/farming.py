@@ -53,25 +53,23 @@ def harvester(entry: Any, machine: Machine, thresholds: Thresholds, now: float) 
             advice="Challenges come each 9 s. Is the farmer connected and the full node synced?",
         )
     )
-    for name, word in (
-        ("last_lookup_seconds", "newest"),
-        ("p99_lookup_seconds", "p99"),
-        ("median_lookup_seconds", "median"),
-        ("worst_lookup_seconds", "worst"),
-    ):
-        value = getattr(entry, name) if entry.HasField(name) else None
-        yield from over(
-            thresholds,
-            "lookup_seconds",
-            value,
-            field=name,
-            text=f"{word} lookup {seconds(value)}",
-            advice=f"An answer after about 28 s wins nothing. {_busiest(machine)}",
-        )
+    yield from _lookups(entry, thresholds, f"An answer after about 28 s wins nothing. {_busiest(machine)}")
     yield from _plots_that_do_not_farm(entry)
     if entry.n_plots_lost > entry.n_plots_added:
         text = f"{count(entry.n_plots_lost)} lost, {count(entry.n_plots_added)} added"
         yield Reason("warn", "n_plots_lost", text, "none should be lost", "Was a disk unmounted, or were plots moved?")
+
+
+def _lookups(entry: Any, thresholds: Thresholds, advice: str) -> Iterator[Reason]:
+    """Each lookup time that is too long, red first; what to do is said once."""
+    found: list[Reason] = []
+    for word in ("last", "median", "p99", "worst"):
+        name = f"{word}_lookup_seconds"
+        value = getattr(entry, name) if entry.HasField(name) else None
+        text = f"{'newest' if word == 'last' else word} lookup {seconds(value)}"
+        found += over(thresholds, "lookup_seconds", value, field=name, text=text, advice="")
+    found.sort(key=lambda reason: reason.severity != "bad")
+    yield from (reason._replace(advice=advice if place == 0 else "") for place, reason in enumerate(found))
 
 
 def _busiest(machine: Machine) -> str:
@@ -120,16 +118,8 @@ def farmer_harvester(entry: Any, machine: Machine, thresholds: Thresholds, now: 
                 f"No answer came within 25 s.{late} The missed challenges' own screen shows when, and what else "
                 "happened then.",
             )
-    for name in ("last_lookup_seconds", "p99_lookup_seconds"):
-        value = getattr(entry, name) if entry.HasField(name) else None
-        yield from over(
-            thresholds,
-            "lookup_seconds",
-            value,
-            field=name,
-            text=f"{name.partition('_')[0]} lookup {seconds(value)}",
-            advice="An answer after about 28 s wins nothing: look at the disks of that harvester.",
-        )
+    advice = "An answer after about 28 s wins nothing: look at the disks of that harvester."
+    yield from _lookups(entry, thresholds, advice)
     yield from _plots_that_do_not_farm(entry)
 
 
