@@ -18,8 +18,11 @@ from chiatea.tui.screen_names import SCREEN_NAMES
 from chiatea.tui.screens.entry import EntryScreen
 from chiatea.tui.screens.events import EventsScreen
 from chiatea.tui.screens.hardware import HardwareScreen
+from chiatea.tui.screens.harvesters import HarvestersScreen
 from chiatea.tui.screens.help import HelpScreen
+from chiatea.tui.screens.missed import MissedScreen
 from chiatea.tui.screens.overview import OverviewScreen
+from chiatea.tui.screens.plots import PlotsScreen
 from chiatea.tui.screens.shell import ShellScreen
 from chiatea.tui.shown import Shown
 from chiatea.tui.themes import THEMES, styles_of
@@ -40,6 +43,8 @@ class ChiaTeaApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     MODES: ClassVar = {
         "farm": OverviewScreen,
+        "harvesters": HarvestersScreen,
+        "missed": MissedScreen,
         "hardware": HardwareScreen,
         "events": EventsScreen,
     }
@@ -158,6 +163,10 @@ class ChiaTeaApp(App[None]):
         if topic in TOPICS:
             await self.push_screen(EntryScreen(machine_id, topic, entry_id))
 
+    async def action_open_plots(self, machine_id: str = "", text: str = "") -> None:
+        """Plots of a machine, "" for all, that have every word of a text."""
+        await self.push_screen(PlotsScreen(machine_id, text))
+
     def action_freeze(self) -> None:
         """Holds the screen still, or lets it go on."""
         if self._frozen is None:
@@ -182,6 +191,7 @@ class ChiaTeaApp(App[None]):
             yield SystemCommand(
                 f"view: {name.title}", f"To the screen {name.title}", partial(self.action_go, name.mode)
             )
+        yield SystemCommand("view: All plots", "Every plot of the farm, sorted and filtered", self.action_open_plots)
         for theme in sorted(self.available_themes):
             if theme != self.theme:
                 yield SystemCommand(f"theme: {theme}", "Other colours", partial(setattr, self, "theme", theme))

@@ -8,8 +8,9 @@ from chiatea.protobuf.descriptors import Column, ColumnKind, Topic, entry_of, ro
 from chiatea.tui.plain_text import plain
 from chiatea.units import format_bytes, short_duration
 
-__all__ = ["change_text", "changed_fields", "field_text"]
+__all__ = ["NOTHING_CHANGED", "change_text", "changed_fields", "field_text"]
 
+NOTHING_CHANGED: Final = "told again"
 _TOLD_OF_THE_NEW: Final = 4
 """Fields that are told of an entry of which nothing earlier is known."""
 _SELDOM_TELLING: Final = ("_time", "_percent", "_per_second", "_celsius")
@@ -30,7 +31,7 @@ def change_text(event: UpdateEvent, before: UpdateEvent | None) -> str:
         return new + (plain(told) or ", ".join(_telling(topic, entry)) or "no more is told")
     changes = list(changed_fields(topic, entry_of(before, topic), entry))
     telling = [change for change in changes if not change[0].name.endswith(_SELDOM_TELLING)]
-    return ", ".join(f"{_label(column)} {old} → {new}" for column, old, new in telling or changes) or "told again"
+    return ", ".join(f"{_label(column)} {old} → {new}" for column, old, new in telling or changes) or NOTHING_CHANGED
 
 
 def changed_fields(topic: Topic, before: Any, after: Any) -> Iterator[tuple[Column, str, str]]:

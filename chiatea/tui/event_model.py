@@ -42,6 +42,7 @@ class EventModel:
 
     sort_column: int | None = None
     is_reversed = False
+    state = ""
 
     def __init__(self) -> None:
         """Empty."""

@@ -11,10 +11,14 @@ __all__ = ["GAP", "Cell", "Column", "Line", "Span", "facts", "fitted", "laid_out
 
 
 class Span(NamedTuple):
-    """Text in one style: "normal", "muted", "strong", "good", "warn", "bad", "accent" or "title"."""
+    """Text in one style: "normal", "muted", "strong", "good", "warn", "bad", "accent" or "title".
+
+    A cell's span may have parts of other styles, which together have its text.
+    """
 
     text: str
     style: str = "normal"
+    parts: "tuple[Span, ...]" = ()
 
 
 class Line(NamedTuple):
@@ -47,10 +51,11 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell: a text and its style, or several spans."""
+    """One cell: a text and its style; in a list also parts of other styles, which together have its text."""
 
     text: str
     style: str = "normal"
+    parts: tuple[Span, ...] = ()
 
 
 class _Row(NamedTuple):
@@ -113,12 +118,15 @@ def laid_out(cells: Sequence[Cell], columns: Sequence[Column], layout: Mapping[i
     spans: list[Span] = []
     last = max(layout, default=0)
     for index, width in layout.items():
-        text = shortened(cells[index].text, width)
+        text, parts = shortened(cells[index].text, width), cells[index].parts
+        if text != cells[index].text:
+            parts = ()
+        room = width - cell_len(text)
         if columns[index].align == ">":
-            text = " " * (width - cell_len(text)) + text
+            text, parts = " " * room + text, (Span(" " * room), *parts) if parts else ()
         elif index != last:
-            text += " " * (width - cell_len(text))
-        spans.append(Span(text, cells[index].style))
+            text, parts = text + " " * room, (*parts, Span(" " * room)) if parts else ()
+        spans.append(Span(text, cells[index].style, parts))
         if index != last:
             spans.append(Span(" " * GAP))
     return tuple(spans)

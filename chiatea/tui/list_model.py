@@ -14,7 +14,7 @@ from chiatea.tui.lines import Cell, Column
 from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView, Machine
 
-__all__ = ["Item", "ListColumn", "ListContent", "ListModel", "Row", "RowModel", "items_of", "text_of"]
+__all__ = ["Item", "ListColumn", "ListContent", "ListModel", "Row", "RowModel", "entry_of", "items_of", "text_of"]
 
 MOST_OF_THE_TIME: Final = 0.02
 """The share of the time that enumerating and sorting may take."""
@@ -28,7 +28,8 @@ class ListColumn(NamedTuple):
         align: "<" or ">".
         rank: columns of a higher rank are left out first where the width does not do; rank 0 always stays.
         least: its cells may be shortened to this width; 0 where they may not.
-        sort: what it is sorted by; without it, it is not.
+        sort: what it is sorted by.
+        sort_by: the server's column that it is sorted by, where a list comes in pages.
         flashes: whether a change of it is shown for a moment: states and counts, not what moves all the time.
     """
 
@@ -38,6 +39,12 @@ class ListColumn(NamedTuple):
     least: int = 0
     sort: Callable[[Machine, Any], Any] | None = None
     flashes: bool = False
+    sort_by: str = ""
+
+    @property
+    def is_sortable(self) -> bool:
+        """Whether the list can be sorted by it."""
+        return self.sort is not None or bool(self.sort_by)
 
     @property
     def laid_out(self) -> Column:
@@ -58,6 +65,11 @@ class Item(NamedTuple):
         return f"{self.machine_id}/{self.topic}/{self.entry_id}"
 
 
+def entry_of(view: FarmView, item: Item) -> Any:
+    """The entry that an item names, as it is now; None where it is there no more."""
+    return view.message(item.machine_id, item.topic, item.entry_id)
+
+
 @dataclass(frozen=True, slots=True)
 class ListContent:
     """What a list shows.
@@ -72,6 +84,9 @@ class ListContent:
         summary: a few words on all of it.
         nothing: what is said where there is no row.
         help: what its words and colours mean, for `?`.
+        entry: what a row is made, sorted and filtered from, where that is more than the entry that its item names;
+            None where it is gone.
+        is_stale: whether what a row says may not be true any more.
     """
 
     id: str
@@ -83,6 +98,8 @@ class ListContent:
     summary: Callable[[FarmView], str]
     nothing: Callable[[FarmView], Sequence[str]]
     help: str
+    entry: Callable[[FarmView, Item], Any] = entry_of
+    is_stale: Callable[[Machine, Any], bool] = lambda machine, _: machine.is_stale
 
 
 class Row(NamedTuple):
@@ -99,6 +116,10 @@ class RowModel(Protocol):
     sort_column: int | None
     is_reversed: bool
     filter_text: str
+
+    @property
+    def state(self) -> str:
+        """What it waits for, or what is wrong; "" while all of it is here."""
 
     @property
     def columns(self) -> Sequence[ListColumn]:
@@ -160,6 +181,11 @@ class ListModel:
     _must_look: bool = True
 
     @property
+    def state(self) -> str:
+        """All of it is here."""
+        return ""
+
+    @property
     def columns(self) -> Sequence[ListColumn]:
         """Its content's."""
         return self.content.columns
@@ -187,7 +213,7 @@ class ListModel:
         column = self.columns[self.sort_column] if self.sort_column is not None else None
         if column is not None and column.sort is not None:
             sort = column.sort
-            items.sort(key=lambda item: _sort_key(sort, view, item), reverse=self.is_reversed)
+            items.sort(key=lambda item: self._sort_key(sort, view, item), reverse=self.is_reversed)
         elif self.is_reversed:
             items.reverse()
         self._items, self._places, self._must_look = items, None, False
@@ -195,9 +221,8 @@ class ListModel:
         self._next_look = now + (now - begun) / MOST_OF_THE_TIME
 
     def _is_wanted(self, view: FarmView, item: Item) -> bool:
-        message = view.message(item.machine_id, item.topic, item.entry_id)
-        machine = view.machine(item.machine_id)
-        text = self.content.text(machine, message) if message is not None else ""
+        entry = self.content.entry(view, item)
+        text = self.content.text(view.machine(item.machine_id), entry) if entry is not None else ""
         return all(word in text for word in self.filter_text.split())
 
     def item_at(self, index: int) -> Item | None:
@@ -210,11 +235,11 @@ class ListModel:
         if item is None or view is None:
             return Row("", [Cell("")] * len(self.columns))
         machine = view.machine(item.machine_id)
-        message = view.message(item.machine_id, item.topic, item.entry_id)
-        if message is None:
+        entry = self.content.entry(view, item)
+        if entry is None:
             # Gone since the list was looked at: it goes with the next look.
             return Row(item.id, [Cell("gone", "muted"), *[Cell("")] * (len(self.columns) - 1)], is_stale=True)
-        return Row(item.id, self.content.row(view, machine, message), machine.is_stale)
+        return Row(item.id, self.content.row(view, machine, entry), self.content.is_stale(machine, entry))
 
     def index_of(self, item_id: str) -> int | None:
         """Where an item stands."""
@@ -232,10 +257,9 @@ class ListModel:
         self.sort_column, self.is_reversed = column, is_reversed
         self._look()
 
-
-def _sort_key(sort: Callable[[Machine, Any], Any], view: FarmView, item: Item) -> tuple[bool, Any]:
-    """What is not known is the least."""
-    message = view.message(item.machine_id, item.topic, item.entry_id)
-    value = sort(view.machine(item.machine_id), message) if message is not None else None
-    # NaN compares with nothing.
-    return (False, 0) if value is None or value != value else (True, value)  # noqa: PLR0124
+    def _sort_key(self, sort: Callable[[Machine, Any], Any], view: FarmView, item: Item) -> tuple[bool, Any]:
+        """What is not known is the least."""
+        entry = self.content.entry(view, item)
+        value = sort(view.machine(item.machine_id), entry) if entry is not None else None
+        # NaN compares with nothing.
+        return (False, 0) if value is None or value != value else (True, value)  # noqa: PLR0124

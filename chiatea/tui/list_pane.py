@@ -32,13 +32,16 @@ class ListPane(Vertical):
         self.content = content
         self.model: RowModel = model if model is not None else ListModel(content)
         self.table = TableView(self.model, id=content.id)
+        self._view: FarmView | None = None
         self.border_title = content.title
 
     def compose(self) -> ComposeResult:
         """The table, what is said where there is none, and the filter while it is wanted."""
         yield Static(classes="nothing", markup=False)
         yield self.table
-        filter_input = Input(placeholder="filter: words that a row must have", classes="filter", compact=True)
+        text = self.model.filter_text
+        filter_input = Input(text, placeholder="filter: words that a row must have", classes="filter", compact=True)
+        self.set_class(bool(text), "-filtering")
         filter_input.cursor_blink = False
         yield filter_input
 
@@ -48,11 +51,18 @@ class ListPane(Vertical):
 
     def show(self, view: FarmView) -> None:
         """Draws what changed since the last time."""
+        self._view = view
         self.model.show(view)
+        self.update()
+
+    def update(self) -> None:
+        """Draws what its model has come to know since."""
         is_empty = self.model.n_all == 0 and not self.model.filter_text
         self.set_class(is_empty, "-empty")
-        if is_empty:
-            self.query_one(".nothing", Static).update("\n".join(self.content.nothing(view)))
+        if is_empty and self._view is not None:
+            nothing = [self.model.state] if self.model.state else self.content.nothing(self._view)
+            for told in self.query(".nothing").results(Static):
+                told.update("\n".join(nothing))
         self.table.update_rows()
         self._tell()
 
@@ -63,6 +73,8 @@ class ListPane(Vertical):
             told = [f"{count(model.n_rows)} of {count(model.n_all)} with “{model.filter_text}”"]
         if self.table.marks:
             told.append(f"{len(self.table.marks)} marked")
+        if model.state:
+            told.append(model.state)
         # A border's text is markup: what a person typed is not.
         self.border_subtitle = " · ".join(told).replace("[", r"\[")
 

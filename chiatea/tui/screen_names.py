@@ -15,6 +15,8 @@ class ScreenName(NamedTuple):
 
 SCREEN_NAMES: Final = (
     ScreenName("farm", "Farm", "Farm"),
+    ScreenName("harvesters", "Harvesters", "Harv"),
+    ScreenName("missed", "Missed", "Miss"),
     ScreenName("hardware", "Hardware", "Hard"),
     ScreenName("events", "Events", "Evnt"),
 )

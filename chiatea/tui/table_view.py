@@ -91,6 +91,7 @@ class TableView(ScrollView, can_focus=True):
         self._drawn: dict[int, _Drawn] = {}
         self._widths: list[int] = []
         self._layout: dict[int, int] = {}
+        self._room = 1
         self._flashes: dict[tuple[str, int], float] = {}
         self._cursor_id = ""
         self._cursor_index = 0
@@ -161,13 +162,13 @@ class TableView(ScrollView, can_focus=True):
         columns = self.model.columns
         if len(self._widths) != len(columns):
             # An arrow may come to stand behind a heading that is sorted by.
-            self._widths = [cell_len(column.title) + (2 if column.sort is not None else 0) for column in columns]
+            self._widths = [cell_len(column.title) + (2 if column.is_sortable else 0) for column in columns]
         for row in rows:
             for index, cell in enumerate(row.cells):
                 width = cell_len(cell.text)
                 self._widths[index] = max(self._widths[index], width)
-        room = max(1, self.scrollable_content_region.width - MARK_WIDTH)
-        self._layout = fitted([column.laid_out for column in columns], self._widths, room)
+        self._room = max(1, self.scrollable_content_region.width - MARK_WIDTH)
+        self._layout = fitted([column.laid_out for column in columns], self._widths, self._room)
 
     def _is_current(self, index: int, drawn: _Drawn) -> bool:
         row = self.model.row_at(index)
@@ -194,6 +195,10 @@ class TableView(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """One line of the widget: the heading, which stays, or a row."""
         width = self.scrollable_content_region.width
+        if width - MARK_WIDTH > self._room:
+            # It is drawn once before it is told of its new size.
+            self._drawn.clear()
+            self._widen(self._seen_rows())
         if y == 0:
             return self._heading().adjust_cell_length(width, self.rich_style)
         index = y - 1 + self.scroll_offset.y
@@ -247,8 +252,13 @@ class TableView(ScrollView, can_focus=True):
             # After the mark come cells and the gaps between them in turn.
             if flashing and place % 2 == 1 and shown[place // 2] in flashing:
                 style += flash
-            segments.append(Segment(span.text, style))
+            segments += [Segment(text, style) for text, style in self._parts(span, style, is_stale=is_stale)]
         return Strip(segments)
+
+    def _parts(self, span: Span, style: Style, *, is_stale: bool) -> Iterable[tuple[str, Style]]:
+        if is_stale or not span.parts:
+            return [(span.text, style)]
+        return [(part.text, style + self._styles.get(part.style, Style())) for part in span.parts]
 
     # Moving
 
@@ -333,7 +343,7 @@ class TableView(ScrollView, can_focus=True):
 
     def action_sort(self, step: int) -> None:
         """Sorts by the next column that can be sorted by; after the last one, in the natural order."""
-        choices = [None, *(index for index, column in enumerate(self.model.columns) if column.sort is not None)]
+        choices = [None, *(index for index, column in enumerate(self.model.columns) if column.is_sortable)]
         here = choices.index(self.model.sort_column)
         self._sort(choices[(here + step) % len(choices)], is_reversed=False)
 
@@ -377,7 +387,7 @@ class TableView(ScrollView, can_focus=True):
     def _sort_by_click(self, x: int) -> None:
         left = MARK_WIDTH
         for index, width in self._layout.items():
-            if left <= x < left + width + GAP and self.model.columns[index].sort is not None:
+            if left <= x < left + width + GAP and self.model.columns[index].is_sortable:
                 is_again = index == self.model.sort_column
                 self._sort(index, is_reversed=is_again and not self.model.is_reversed)
                 return

@@ -1,9 +1,9 @@
 """What the panels are drawn from: the farm, the time, and the little that is remembered for sparklines."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.farm_state import FarmState
@@ -11,6 +11,8 @@ from chiatea.state.machine_state import MachineState
 from chiatea.tui.plain_text import plain
 
 __all__ = ["FarmView", "Machine", "Recent"]
+
+_T = TypeVar("_T")
 
 N_RECENT: Final = 60
 STALE_AFTER_SECONDS: Final = 60.0
@@ -77,6 +79,7 @@ class FarmView:
     now: float
     recent: Recent = field(default_factory=Recent)
     _machines: dict[str, Machine] = field(default_factory=dict)
+    _found: dict[Any, Any] = field(default_factory=dict)
 
     def machines(self) -> Iterator[Machine]:
         """All machines by name."""
@@ -96,6 +99,13 @@ class FarmView:
                 self.farm.machines.get(machine_id) or MachineState(),
             )
         return made
+
+    def once(self, find: Callable[["FarmView"], _T]) -> _T:
+        """What a function finds in this moment: it is called once, however many rows ask."""
+        if find not in self._found:
+            self._found[find] = find(self)
+        found: _T = self._found[find]
+        return found
 
     def message(self, machine_id: str, topic: str, entry_id: EntryId) -> Any:
         """An entry as it is now; None where there is none any more."""

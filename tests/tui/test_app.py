@@ -14,6 +14,7 @@ from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.state.farm_state import FarmState
 from chiatea.tui.app import ChiaTeaApp
 from chiatea.tui.panels.widget import Panel
+from chiatea.tui.screen_names import SCREEN_NAMES
 from chiatea.tui.screens.help import HelpScreen
 from chiatea.tui.table_view import TableView
 from chiatea.wire.feed import Connection
@@ -60,6 +61,11 @@ def rows(pilot: Pilot[None], name: str) -> list[str]:
 
 def static(pilot: Pilot[None], name: str) -> str:
     return str(pilot.app.screen.query_one(f"#{name}", Static).content)
+
+
+def number_of(mode: str) -> str:
+    """The key that opens a screen."""
+    return str([name.mode for name in SCREEN_NAMES].index(mode) + 1)
 
 
 async def until(pilot: Pilot[None], condition: Any) -> None:

@@ -19,7 +19,7 @@ from chiatea.tui.table_view import TableView
 
 from .sample_farm import NOW, SampleFeed, sample_farm
 from .sample_server import SampleServer
-from .test_app import HOSTILE, LARGE, SMALL, dashboard, static, until
+from .test_app import HOSTILE, LARGE, SMALL, dashboard, number_of, static, until
 
 
 def disk_event(seconds: float, mount: str = "/mnt/a", event_type: int = UPDATE, **fields: Any) -> UpdateEvent:
@@ -35,11 +35,13 @@ def notice(seconds: float, text: str, machine_id: str = "b") -> UpdateEvent:
 
 
 def shown(pilot: Pilot[None]) -> list[str]:
-    return pilot.app.screen.query_one(TableView).shown_text
+    table = pilot.app.screen.query_one(TableView)
+    # Before it is laid out it has no width to show anything in.
+    return table.shown_text if table.size.width > 40 else []
 
 
 async def to_events(pilot: Any, n_rows: int) -> None:
-    await pilot.press("3")
+    await pilot.press(number_of("events"))
     await until(pilot, lambda: pilot.app.current_mode == "events" and len(shown(pilot)) == n_rows + 1)
 
 
@@ -130,7 +132,7 @@ async def test_a_server_that_is_gone_is_said_and_asked_again(monkeypatch: pytest
     server = sample_server()
     server.is_gone = True
     async with dashboard(SampleFeed(sample_farm()), SMALL, server=server) as pilot:
-        await pilot.press("3")
+        await pilot.press(number_of("events"))
         await until(pilot, lambda: "no server answers" in static(pilot, "events-question"))
         server.is_gone = False
         await until(pilot, lambda: len(shown(pilot)) == 5)

@@ -12,7 +12,7 @@ from chiatea.tui.list_pane import ListPane
 from chiatea.tui.table_view import TableView
 
 from .sample_farm import GIB, SampleFeed, put, sample_farm
-from .test_app import LARGE, SMALL, dashboard, static, until
+from .test_app import LARGE, SMALL, dashboard, number_of, static, until
 
 
 def table(pilot: Pilot[None]) -> TableView:
@@ -24,7 +24,7 @@ def shown(pilot: Pilot[None]) -> list[str]:
 
 
 async def to_disks(pilot: Any) -> None:
-    await pilot.press("2")
+    await pilot.press(number_of("hardware"))
     await until(pilot, lambda: pilot.app.current_mode == "hardware" and len(shown(pilot)) > 1)
 
 

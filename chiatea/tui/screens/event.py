@@ -7,18 +7,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from chiatea.protobuf.computer_info_pb2 import EventType, UpdateEvent
-from chiatea.protobuf.descriptors import entry_of, row_of, topic_of
-from chiatea.tui.changes import changed_fields, field_text
+from chiatea.protobuf.descriptors import entry_of, topic_of
+from chiatea.tui.changes import changed_fields
 from chiatea.tui.event_model import moment_text
+from chiatea.tui.field_lines import LABEL_WIDTH, field_lines
 from chiatea.tui.line_view import LineView
 from chiatea.tui.lines import Line, Span, note
-from chiatea.tui.plain_text import plain
 from chiatea.tui.screens.shell import ShellScreen
 from chiatea.tui.shown import Shown
 
 __all__ = ["EventScreen"]
-
-_LABEL_WIDTH = 28
 
 
 class EventScreen(ShellScreen):
@@ -72,16 +70,11 @@ class EventScreen(ShellScreen):
         if self._before is not None:
             for column, old, new in changed_fields(topic, entry_of(self._before, topic), entry):
                 yield Line(
-                    (Span(f"{column.name:<{_LABEL_WIDTH}}", "muted"), Span(f"{old} → "), Span(new, "accent")),
+                    (Span(f"{column.name:<{LABEL_WIDTH}}", "muted"), Span(f"{old} → "), Span(new, "accent")),
                     f"changed {column.name}",
                 )
             yield note("")
-        for column, value in zip(topic.columns, row_of(entry, topic.columns), strict=True):
-            style = "muted" if value is None else "normal"
-            yield Line(
-                (Span(f"{column.name:<{_LABEL_WIDTH}}", "muted"), Span(plain(field_text(column, value)), style)),
-                column.name,
-            )
+        yield from field_lines(topic, entry)
 
     async def action_open_now(self) -> None:
         """The entry as it is now."""
