@@ -12,8 +12,9 @@ import shlex
 import socket
 import textwrap
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -61,6 +62,13 @@ def _rate(value: object) -> object:
     return 0 if value == "" else _bytes(value)
 
 
+def _date(value: object) -> object:
+    try:
+        return datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise ValueError(f"{value!r} is no day: write it as 2024-01-31") from None
+
+
 def _suffix(value: str) -> str:
     if not re.fullmatch(r"\.[^/\0\s]+", value):
         raise ValueError(f"{value!r} is no suffix: write it with its dot, as .plot")
@@ -103,6 +111,14 @@ Rate = Annotated[
     Field(ge=0),
     PlainSerializer(exact_bytes, return_type=str, when_used="json"),
 ]
+Date = Annotated[
+    float,
+    BeforeValidator(_date),
+    PlainSerializer(
+        lambda time: datetime.fromtimestamp(time, UTC).date().isoformat(), return_type=str, when_used="json"
+    ),
+]
+"""A day, by its first moment in UTC: seconds since the epoch."""
 Suffix = Annotated[str, AfterValidator(_suffix)]
 SpoolSize = Annotated[Bytes, Field(ge=10**6, le=10**12)]
 
@@ -197,6 +213,50 @@ class HardwareConfig(_Section):
         return value
 
 
+class OldPlotsConfig(_Section):
+    """Old plots of which all of this holds."""
+
+    version: Literal[1, 2] | None = None
+    suffixes: tuple[Suffix, ...] = Field(default=(), strict=False)
+    name: str = Field(default="", max_length=255)
+    made_before: Date | None = None
+    older_than: Annotated[Seconds, Field(ge=60.0)] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        if "/" in value or (value and not value.strip("*")):
+            raise ValueError(f"{value!r} is no pattern of some plots' names: write it as plot-k32-2021-*")
+        return value
+
+
+class NewPlotsConfig(_Section):
+    """The new plots that a rule is for."""
+
+    suffixes: tuple[Suffix, ...] = Field(default=(), strict=False)
+
+
+class ReplaceRuleConfig(_Section):
+    """One rule of `copy.replace`."""
+
+    name: str = Field(default="", max_length=100)
+    old: OldPlotsConfig = _section()
+    new: NewPlotsConfig = _section()
+    when_full: Literal["write_first", "delete_first"] = "write_first"
+
+    @model_validator(mode="after")
+    def _says_which(self) -> "ReplaceRuleConfig":
+        old = self.old
+        is_by_suffix_alone = not (old.version or old.name or old.made_before or old.older_than)
+        if is_by_suffix_alone and not old.suffixes:
+            raise ValueError(
+                "does not say which plots are old: give `old` a version, suffixes, name, made_before or older_than"
+            )
+        if is_by_suffix_alone and self.new.suffixes and set(self.new.suffixes) <= set(old.suffixes):
+            raise ValueError("is for none: a plot is never deleted for one that the rule calls old as well")
+        return self
+
+
 class CopyConfig(_Section):
     """Which plots are moved, and where to."""
 
@@ -235,6 +295,27 @@ class CopyConfig(_Section):
     rescan_every: Annotated[Seconds, Field(ge=0.1, le=86400.0)] = 60.0
     """How often all folders are looked at. New files in a source folder are seen sooner where the system tells of
     them, which it does not for those of other machines."""
+    replace: tuple[ReplaceRuleConfig, ...] = Field(default=(), strict=False)
+    """Old plots that are deleted for new ones when no target has room, none by default:
+    [{name: old ones, old: {version: 1}, new: {suffixes: [.plot2]}, when_full: write_first}]. `old` takes version (1 or
+    2), suffixes, name (with * and ?), made_before (a date) and older_than (730d), of which all must hold; `new` says
+    which plots the rule is for, all by default. write_first: the new plot is written into what the disk has free,
+    copy.reserve too, and only when it is complete, read back and has its name, as few old ones go as make the reserve
+    good. delete_first: where there is not so much free, they may go before. `chia-tea copy --dry-run` says which."""
+
+    @field_validator("replace")
+    @classmethod
+    def _have_own_names(cls, rules: tuple[ReplaceRuleConfig, ...]) -> tuple[ReplaceRuleConfig, ...]:
+        names = [rule.name or f"{number}" for number, rule in enumerate(rules, start=1)]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{name} is there twice: each rule has a name of its own")
+        return rules
+
+    @model_validator(mode="after")
+    def _verifies_before_it_deletes(self) -> "CopyConfig":
+        if self.replace and self.verification == "none":
+            raise ValueError("replace deletes old plots for new ones that were read back: verification may not be none")
+        return self
 
 
 class AuthConfig(_Section):
@@ -526,11 +607,13 @@ def _shown(fault: ErrorDetails) -> str:
 
 def _known_keys(location: tuple[str | int, ...]) -> str:
     model: type[BaseModel] = Config
-    for step in location[:-1]:
+    for step in filter(lambda step: not isinstance(step, int), location[:-1]):
         field = next((f for n, f in model.model_fields.items() if (f.alias or n) == step), None)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        # Of a list of sections its sections count.
+        section = next(iter(get_args(field.annotation)), field.annotation) if field is not None else None
+        if not isinstance(section, type) or not issubclass(section, BaseModel):
             return "see config.yml.example"
-        model = field.annotation
+        model = section
     names = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(str(location[-1]), names, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"

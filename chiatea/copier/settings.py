@@ -7,6 +7,7 @@ from chiatea.config import Config
 from chiatea.copier.job_spec import Verification
 from chiatea.copier.jobs import RetryPolicy
 from chiatea.copier.placement import Limits
+from chiatea.copier.replace_rules import ReplaceRule
 
 __all__ = ["Settings", "settings_of"]
 
@@ -27,6 +28,7 @@ class Settings:
     retry_targets_after: float
     rescan_every: float
     journal_folder: Path
+    replace_rules: tuple[ReplaceRule, ...]
 
 
 def settings_of(config: Config, *, once: bool) -> Settings:
@@ -44,4 +46,17 @@ def settings_of(config: Config, *, once: bool) -> Settings:
         retry_targets_after=copy.retry_targets_after,
         rescan_every=copy.rescan_every,
         journal_folder=config.machine.state_folder / "copy" / "journal",
+        replace_rules=tuple(
+            ReplaceRule(
+                name=rule.name or f"{number}",
+                suffixes=rule.old.suffixes or copy.suffixes,
+                version=rule.old.version or 0,
+                pattern=rule.old.name,
+                made_before=rule.old.made_before,
+                older_than=rule.old.older_than,
+                new_suffixes=rule.new.suffixes,
+                when_full=rule.when_full,
+            )
+            for number, rule in enumerate(copy.replace, start=1)
+        ),
     )
