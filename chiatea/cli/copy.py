@@ -133,6 +133,7 @@ def _plan_document(outcome: "Outcome", moves: "Forecast") -> dict[str, Any]:
 
     document = _document(outcome)
     whys = {start.job.id: (start.target.folder, start.why) for start in moves.starts}
+    given_up = {start.job.id: start.replacement.chosen for start in moves.starts if start.replacement is not None}
     left = {job.id: why for job, why in moves.left}
     document["moves"] = [
         {
@@ -140,6 +141,14 @@ def _plan_document(outcome: "Outcome", moves: "Forecast") -> dict[str, Any]:
             "source_filepath": path_text(job.source),
             "target_id": path_text(whys[job.id][0]) if job.id in whys else None,
             "reason": path_text(whys[job.id][1] if job.id in whys else left.get(job.id, job.last_error)),
+            "replaces": [
+                {
+                    "filepath": path_text(whys[job.id][0] / chosen.plot.name),
+                    "bytes": chosen.plot.taken_bytes,
+                    "rule": chosen.rule,
+                }
+                for chosen in given_up.get(job.id, ())
+            ],
         }
         for job in outcome.jobs
     ]
@@ -161,6 +170,11 @@ def _plan_lines(outcome: "Outcome", moves: "Forecast") -> list[str]:
     lines += [f"{shown(path)}: no journal knows of this copy" for path in outcome.unknown_temporary_files]
     lines += [f"{shown(folder)} {problem}" for folder, problem in outcome.problems.items()]
     n_bytes = sum(start.job.total_bytes for start in moves.starts)
+    given_up = [chosen.plot for start in moves.starts if start.replacement for chosen in start.replacement.chosen]
+    if given_up:
+        n_given_up = sum(plot.taken_bytes for plot in given_up)
+        plots = "1 old plot" if len(given_up) == 1 else f"{len(given_up)} old plots"
+        lines.append(f"{plots}, {format_bytes(n_given_up)}, would be deleted")
     return [*lines, f"{len(moves.starts)} to move, {format_bytes(n_bytes)}; {len(moves.left)} have no room"]
 
 

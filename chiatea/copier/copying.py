@@ -4,8 +4,10 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress
+from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, Replaced
 from chiatea.copier.job_list import JobList
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.jobs import (
@@ -189,6 +191,9 @@ class Copying:
         if self.is_paused or self.n_active >= self.settings.limits.max_active:
             return
         targets = [target.now() for target in self.targets]
+        if any(target.is_being_looked_at for target in self.targets):
+            # No old plot goes before it is known that there is no room anywhere.
+            targets = [replace(target, old_plots=()) for target in targets]
         # One that is to be tried again may have a worker still, which is ending.
         jobs = [job for job in self.list.jobs.values() if job.is_under_way or job.id not in self.running]
         for start in what_to_start(jobs, targets, self.settings.limits, now):
@@ -197,8 +202,15 @@ class Copying:
     def _begin(self, start: Start, order: Order) -> None:
         job, target, settings = start.job, start.target, self.settings
         now = self._clock()
+        is_replacing = job.is_replacing or start.replacement is not None
         self.list.change(
-            begun(job, target_folder=target.folder, target_device=target.device, target_disk=target.disk, now=now)
+            begun(
+                replace(job, is_replacing=is_replacing),
+                target_folder=target.folder,
+                target_device=target.device,
+                target_disk=target.disk,
+                now=now,
+            )
         )
         self.notices.begun(start)
 
@@ -212,19 +224,26 @@ class Copying:
                 max_bytes_per_second=max_bytes_per_second,
                 journal_folder=settings.journal_folder,
                 settle_seconds=settings.settle_seconds,
+                replacement=start.replacement,
+                replace_rules=settings.replace_rules,
             )
 
         self.running.begin(spec_of, job.id, order)
 
     def _on_event(self, job_id: str, event: JobEvent) -> None:
         job, now = self.list.jobs[job_id], self._clock()
-        if not isinstance(event, Progress):
+        if not isinstance(event, Progress | Replaced):
             self._outdate(job)
         match event:
             case Progress():
                 copied, verified = event.copied_bytes, event.verified_bytes
                 state = JobState(event.state)
                 self.list.change(progressed(job, state, copied_bytes=copied, verified_bytes=verified, now=now))
+            case Replaced() if Path(event.path) not in job.replaced:
+                self.list.change(replace(job, replaced=(*job.replaced, Path(event.path))))
+                self.notices.replaced(job, event)
+            case Replaced():
+                pass
             case Done():
                 verified = job.total_bytes if event.verification == "full" else job.verified_bytes
                 self.list.change(finished(job, plot_hash=event.hash, verified_bytes=verified, now=now))

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from chiatea.copier.jobs import Job
+from chiatea.copier.replacing import Candidate
 from chiatea.units import format_bytes
 
 __all__ = ["Limits", "Load", "Placement", "Target", "TargetState", "load_of", "place", "room_bytes"]
@@ -37,6 +38,7 @@ class Target:
         looked_time: when all that was so; UTC seconds since the epoch.
         reason: why it takes nothing; "" where it does.
         retry_time: until when.
+        old_plots: those in the folder that rules of `copy.replace` would give up for some new one.
     """
 
     folder: Path
@@ -49,6 +51,7 @@ class Target:
     looked_time: float = 0.0
     reason: str = ""
     retry_time: float | None = None
+    old_plots: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from chiatea.copier.job_events import Failed, JobEvent, Progress
+from chiatea.copier.job_events import Failed, JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
 
 __all__ = ["Order", "Running", "Worker"]
@@ -146,7 +146,7 @@ class Running:
             await self._share_out()
             async for event in worker.events():
                 self._on_event(job_id, event)
-                if not isinstance(event, Progress):
+                if not isinstance(event, Progress | Replaced):
                     has_told = True
                     if not await self._close(job_id, worker):
                         break

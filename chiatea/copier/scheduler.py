@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chiatea.copier.jobs import Job, JobState
-from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place
+from chiatea.copier.making_room import facts_of, make_room
+from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place, room_bytes
+from chiatea.copier.replacing import Replacement
 
 __all__ = ["Start", "order_of", "what_to_start"]
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A job that begins now, where, and why there."""
+    """A job that begins now, where, and why there; and what the target gives up for it."""
 
     job: Job
     target: Target
     why: str
+    replacement: Replacement | None = None
 
 
 def what_to_start(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> list[Start]:
@@ -25,7 +28,8 @@ def what_to_start(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits
     read least, and by age.
 
     No more is started than the limits allow, counted with what is under way; a file system is never promised more
-    than it has left above the reserve. The same in gives the same out.
+    than it has left above the reserve. Where no target has room for a plot, a full one may give up old plots for it, as
+    rules allow. The same in gives the same out.
     """
     return _Round(jobs, targets, limits, now).starts
 
@@ -54,8 +58,10 @@ class _Round:
         self._names: set[tuple[Path | None, str]] = {(job.target_folder, job.name) for job in [*under_way, *going_on]}
         for job in under_way:
             self._n_reading[job.source_disk] = self._n_reading.get(job.source_disk, 0) + 1
+        self._giving_up = {job.target_device for job in [*under_way, *going_on] if job.is_replacing}
         self._start_going_on([job for job in going_on if job.is_due(now)])
         self._start_new(new)
+        self._start_replacing(new, now)
 
     @property
     def _is_enough(self) -> bool:
@@ -112,8 +118,48 @@ class _Round:
             elif len(targets) == len(self._targets):
                 too_large = job.total_bytes
 
-    def _start(self, job: Job, target: Target, why: str) -> None:
-        self.starts.append(Start(job, target, why))
+    def _start_replacing(self, jobs: list[Job], now: float) -> None:
+        """Starts those that no target has room for. One that only waits for a busy disk goes there in its time."""
+        rules = {rule for target in self._targets for old in target.old_plots for rule in old.rules}
+        if not rules:
+            return
+        started = {start.job.id for start in self.starts}
+        load = Load(self._promised, self._n_active)
+        too_large: dict[frozenset[str], int] = {}
+        for job in sorted((job for job in jobs if job.id not in started), key=order_of):
+            if self._is_enough or not any(self._may_give_up(target) for target in self._targets):
+                return
+            new = facts_of(job)
+            names = frozenset(rule.name for rule in rules if rule.is_for(new, now))
+            if (
+                not names
+                or job.total_bytes >= too_large.get(names, float("inf"))
+                or self._reads(job.source_disk) >= self._limits.max_per_source
+            ):
+                continue
+            targets = [target for target in self._targets if job.wanted_folder in {None, target.folder}]
+            if any(self._has_room(target, job.total_bytes) for target in targets):
+                continue
+            targets = [target for target in targets if (target.folder, job.name) not in self._names]
+            exchange = make_room(job, targets, load, self._limits, now, giving_up=self._giving_up)
+            if exchange.target is not None:
+                device = exchange.target.device
+                self._promised[device] = self._promised.get(device, 0) + job.total_bytes
+                self._giving_up.add(device)
+                self._start(job, exchange.target, exchange.why, exchange.replacement)
+            elif len(targets) == len(self._targets):
+                too_large[names] = job.total_bytes
+
+    def _may_give_up(self, target: Target) -> bool:
+        is_idle = self._n_active.get(target.disk, 0) < self._limits.max_per_target
+        return bool(target.old_plots) and is_idle and target.device not in self._giving_up
+
+    def _has_room(self, target: Target, n_bytes: int) -> bool:
+        room = room_bytes(target, Load(self._promised, self._n_active), self._limits)
+        return target.state is TargetState.READY and room >= n_bytes
+
+    def _start(self, job: Job, target: Target, why: str, replacement: Replacement | None = None) -> None:
+        self.starts.append(Start(job, target, why, replacement))
         self._n_under_way += 1
         self._n_active[target.disk] = self._n_active.get(target.disk, 0) + 1
         self._n_reading[job.source_disk] = self._reads(job.source_disk) + 1

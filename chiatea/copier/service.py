@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -15,7 +15,9 @@ from chiatea.copier.copying import Copying
 from chiatea.copier.forecast import Forecast, forecast
 from chiatea.copier.jobs import Job, JobState, refused
 from chiatea.copier.locks import FolderLocks
-from chiatea.copier.placement import Load, Target, TargetState, place
+from chiatea.copier.making_room import why_it_stays
+from chiatea.copier.old_plots import OldPlots
+from chiatea.copier.placement import Load, Target, TargetState
 from chiatea.copier.running import Worker
 from chiatea.copier.settings import Settings, settings_of
 from chiatea.copier.source_watch import SourceWatch
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "copy", "plan"]
 
 _log = logging.getLogger(__name__)
+
+_HEADER_SECONDS: Final = 3.0
+_ONCE_HEADER_SECONDS: Final = 30.0
+"""How long a look at a target folder reads headers of old plots that may be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +175,13 @@ def _copying(
 ) -> Copying:
     copy = config.copy_
     clock = _steady_clock()
+    settings = settings_of(config, once=once)
+    header_seconds = _ONCE_HEADER_SECONDS if once else _HEADER_SECONDS
+    old_plots = {
+        folder: OldPlots(folder, settings.replace_rules, limit_seconds=header_seconds)
+        for folder in copy.target_folders
+        if settings.replace_rules
+    }
 
     def is_drained(folder: Path) -> bool:
         return any(target.is_drained for target in targets if target.folder == folder)
@@ -181,17 +194,28 @@ def _copying(
                 return Target(folder, TargetState.QUARANTINED, looked_time=clock(), reason=error.message)
             except OSError:
                 pass  # it is told of below, in words
-        return look_at_target(folder, on_root=copy.targets_on_root, now=clock())
+        target = look_at_target(folder, on_root=copy.targets_on_root, now=clock())
+        if folder in old_plots and target.state is TargetState.READY:
+            with contextlib.suppress(OSError):  # it is looked at again, and said where it stays so
+                target = replace(target, old_plots=old_plots[folder].look())
+        return target
 
     def let_go(folder: Path) -> None:
         if locks is not None:
             locks.let_go(folder)
 
     targets = [
-        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders, let_go=let_go)
+        TargetFolder(
+            folder,
+            look_at,
+            clock,
+            is_drained=folder in copy.drained_folders,
+            limit_seconds=LOOK_SECONDS + (header_seconds if old_plots else 0.0),
+            let_go=let_go,
+        )
         for folder in dict.fromkeys(copy.target_folders)
     ]
-    copying = Copying(settings_of(config, once=once), targets, worker, clock=clock, tell=tell)
+    copying = Copying(settings, targets, worker, clock=clock, tell=tell)
     for folder in dict.fromkeys(copy.source_folders):
         source = SourceFolder(folder, copy.suffixes, copy.settle_seconds)
         copying.sources.append(
@@ -234,7 +258,8 @@ def _give_up_what_waits(copying: Copying) -> None:
             why = why or f"{job.target_folder} is no target folder any more"
             why = f"it is half copied, and waits for its target: {why}"
         else:
-            why = f"no target takes it: {place(job.total_bytes, targets, Load({}, {}), copying.settings.limits).why}"
+            limits, now = copying.settings.limits, copying.now()
+            why = f"no target takes it: {why_it_stays(job, targets, Load({}, {}), limits, now)}"
         copying.list.change(refused(job, why, now=time.time()))
         reasons.setdefault(why, []).append(job)
     for why, jobs in reasons.items():

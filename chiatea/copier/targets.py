@@ -113,8 +113,8 @@ class TargetFolder:
         self._seen = Target(folder, TargetState.UNKNOWN, reason="was not looked at yet")
         self._outdated_time = -1.0
         self._held_back: Target | None = None
-        self.is_being_looked_at = False
-        """What was known of it is true no more, and the next look is not over."""
+        self.is_being_looked_at = True
+        """Nothing that is true is known of it, and the next look is not over."""
 
     async def look(self) -> None:
         """Asks it, for a limited time, until the answer is newer than all that was done to it. One that failed is left

@@ -2,18 +2,24 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chiatea.config import Config, load
+from chiatea.copier import copying as copying_module
 from chiatea.copier import service
-from chiatea.copier.job_events import Cancelled, Done, Failed, FailureKind, JobEvent, Progress
+from chiatea.copier.entries import copy_job
+from chiatea.copier.job_events import Cancelled, Done, Failed, FailureKind, JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
-from chiatea.copier.jobs import JobState
+from chiatea.copier.jobs import Job, JobState
 from chiatea.copier.journal import EntryState, Journal, JournalEntry, SourceIdentity
-from chiatea.copier.placement import Target, TargetState
+from chiatea.copier.placement import Limits, Target, TargetState
+from chiatea.copier.replace_rules import ReplaceRule
+from chiatea.copier.replacing import Candidate, OldPlot
+from chiatea.copier.scheduler import Start, what_to_start
 from chiatea.copier.service import Outcome
 from chiatea.copier.source_watch import SourceWatch
 from chiatea.copier.sources import SourceFolder, SourceLook, job_id_of
@@ -41,6 +47,7 @@ class Workshop:
         self.most_active = 0
         self.fate: Callable[[JobSpec], tuple[FailureKind, bool] | None] = lambda _: None
         self.hold: asyncio.Event | None = None
+        self.replaces: list[str] = []
 
     async def start(self) -> "PlayedWorker":
         return PlayedWorker(self)
@@ -114,6 +121,8 @@ class PlayedWorker:
             kind, is_kept = failure
             yield Failed(spec.job_id, kind, f"{kind} at {spec.target_folder.name}", is_kept)
             return
+        for name in shop.replaces:
+            yield Replaced(spec.job_id, str(spec.target_folder / name), 1, "old")
         spec.source.rename(spec.target)
         yield Done(spec.job_id, str(spec.target), "ab", 0.1, "full", read_from_device=True)
 
@@ -325,6 +334,55 @@ async def test_every_state_of_a_job_is_told(shop: Workshop) -> None:
         shop.config(), stop=asyncio.Event(), once=True, tell=lambda job: told.append(job.state), worker=shop.start
     )
     assert told == [JobState.QUEUED, JobState.COPYING, JobState.COPYING, JobState.DONE]
+
+
+async def test_each_deletion_of_an_old_plot_is_told_as_it_happens_and_once(shop: Workshop) -> None:
+    write_plot(shop.sources[0], 1, SMALL)
+    shop.replaces = ["old1.plot", "old2.plot", "old1.plot"]
+    told: list[tuple[str, ...]] = []
+    outcome = await service.copy(
+        shop.config(),
+        stop=asyncio.Event(),
+        once=True,
+        tell=lambda job: told.append(tuple(path.name for path in job.replaced)),
+        worker=shop.start,
+    )
+    (job,) = outcome.jobs
+    assert (job.state, [path.name for path in job.replaced]) == (JobState.DONE, ["old1.plot", "old2.plot"])
+    assert [len(names) for names in told] == [0, 0, 0, 1, 2, 2]
+    entry = copy_job(job, "full")
+    assert list(entry.replaced_filepaths) == [str(path) for path in job.replaced]
+
+
+async def test_no_old_plot_is_chosen_before_it_is_known_that_no_target_has_room(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    seen: list[dict[str, Target]] = []
+    old = Candidate(OldPlot("old.plot", SMALL, 1, 1, 10 * SMALL, "ab" * 32, 1.0), (ReplaceRule("old", (".plot",)),))
+
+    def look(folder: Path, *, on_root: bool, now: float) -> Target:
+        if folder.name == "x":
+            answer.wait()
+        target = look_at_target(folder, on_root=on_root, now=now)
+        return target if folder.name == "x" else replace(target, device=1, free_bytes=0, old_plots=(old,))
+
+    def decide(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> list[Start]:
+        seen.append({target.folder.name: target for target in targets})
+        return what_to_start(jobs, targets, limits, now)
+
+    monkeypatch.setattr(service, "look_at_target", look)
+    monkeypatch.setattr(copying_module, "what_to_start", decide)
+    write_plot(shop.sources[0], 1, SMALL)
+    stop = asyncio.Event()
+    running = asyncio.create_task(service.copy(shop.config(), stop=stop, worker=shop.start))
+    await until(lambda: any(targets["y"].state is TargetState.READY for targets in seen))
+    assert not any(target.old_plots for targets in seen for target in targets.values())
+    answer.set()
+    await until(lambda: where(shop))
+    assert where(shop) == {plot_name(1): "x"}
+    stop.set()
+    await running
 
 
 async def until(condition: Callable[[], object]) -> None:
