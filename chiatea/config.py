@@ -11,6 +11,7 @@ import re
 import shlex
 import socket
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -197,6 +198,13 @@ class HardwareConfig(_Section):
         return value
 
 
+class TargetGroupConfig(_Section):
+    """Target folders of one rank."""
+
+    name: str = Field(min_length=1, max_length=100)
+    folders: tuple[Filepath, ...] = Field(strict=False, min_length=1)
+
+
 class CopyConfig(_Section):
     """Which plots are moved, and where to."""
 
@@ -204,6 +212,11 @@ class CopyConfig(_Section):
     """Folders that plotters write finished plots to; their own folders are not looked into."""
     target_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
     """Folders that the harvester loads plots from."""
+    target_groups: tuple[TargetGroupConfig, ...] = Field(default=(), strict=False)
+    """More of them, in groups that are filled one after the other, the first one first:
+    [{name: fast, folders: [/one, /two]}, {name: usb, folders: [/three]}]. Within a group plots spread over its disks. A
+    plot for which a group has room waits while the disks that have it are busy; what no disk of it that can be used has
+    room for goes to the next group. Those of target_folders come last."""
     drained_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
     """Those of the target folders that get nothing new; what is half copied to them is still ended."""
     targets_on_root: bool = False
@@ -235,6 +248,17 @@ class CopyConfig(_Section):
     rescan_every: Annotated[Seconds, Field(ge=0.1, le=86400.0)] = 60.0
     """How often all folders are looked at. New files in a source folder are seen sooner where the system tells of
     them, which it does not for those of other machines."""
+
+    @property
+    def ranked_groups(self) -> tuple[tuple[str, tuple[Path, ...]], ...]:
+        """The target folders by the name of their group, the first group first; target_folders have no name."""
+        groups = [(group.name, group.folders) for group in self.target_groups]
+        return (*groups, ("", self.target_folders)) if self.target_folders else tuple(groups)
+
+    @property
+    def all_target_folders(self) -> tuple[Path, ...]:
+        """Those of all groups, each once."""
+        return tuple(dict.fromkeys(folder for _, folders in self.ranked_groups for folder in folders))
 
 
 class AuthConfig(_Section):
@@ -494,6 +518,8 @@ _SHOULD: Final = {
     "bool_type": "should be true or false",
     "is_instance_of": "should be a path",
     "string_too_short": "should not be empty",
+    "too_short": "should not be empty",
+    "missing": "should be there",
     "invalid_key": "should be a word: every key is one",
 }
 
@@ -549,6 +575,7 @@ def check_folders(config: Config) -> None:
         for key, folders in (
             ("source_folders", config.copy_.source_folders),
             ("target_folders", config.copy_.target_folders),
+            *((f"target_groups.{n}.folders", group.folders) for n, group in enumerate(config.copy_.target_groups)),
         )
         for index, folder in enumerate(folders)
         if folder.exists() and not folder.is_dir()
@@ -570,11 +597,17 @@ def check_folder_names(config: Config) -> None:
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    sources, targets = set(config.copy_.source_folders), set(config.copy_.target_folders)
+    sources, targets = set(config.copy_.source_folders), set(config.copy_.all_target_folders)
     for folder in sorted(sources & targets):
         yield f"{config.filepath}: copy: {folder} is both a source and a target folder: it can be one of them only"
     for folder in sorted(set(config.copy_.drained_folders) - targets):
         yield f"{config.filepath}: copy.drained_folders: {folder} is no target folder: it needs no draining"
+    names = Counter(group.name for group in config.copy_.target_groups)
+    for name in sorted(name for name, n in names.items() if n > 1):
+        yield f"{config.filepath}: copy.target_groups: {name} is there twice: each group has a name of its own"
+    n_groups = Counter(folder for _, folders in config.copy_.ranked_groups for folder in set(folders))
+    for folder in sorted(folder for folder, n in n_groups.items() if n > 1):
+        yield f"{config.filepath}: copy: {folder} is in {n_groups[folder]} groups of targets: it can be in one only"
 
 
 def example() -> str:

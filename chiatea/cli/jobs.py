@@ -68,6 +68,23 @@ def list_(
 
 
 @jobs.command()
+@_common
+def targets(config_filepath: Path | None, as_json: bool, address: str | None, machines: tuple[str, ...]) -> None:
+    """Target folders as they are now, in the order in which their groups are filled.
+
+    With --json as `list`.
+    """
+    from chiatea.cli.job_table import document, target_lines  # noqa: PLC0415
+
+    farm = _farm(config_filepath, address, machines, tokens=("viewer.token", *_TOKENS))
+    if as_json:
+        _print_json(document(farm))
+        return
+    for line in target_lines(farm):
+        click.echo(line)
+
+
+@jobs.command()
 @_job_ids
 @_all
 @_common

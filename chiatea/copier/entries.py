@@ -76,6 +76,8 @@ def copy_target(target: Target, load: Load, limits: Limits) -> CopyTarget:
         promised_bytes=load.promised_bytes.get(target.device, 0) if target.disk else 0,
         reserved_bytes=limits.reserve_bytes,
         n_active=load.n_active.get(target.disk, 0) if target.disk else 0,
+        group=path_text(target.group),
+        group_rank=target.group_rank,
     )
     if target.disk:
         entry.disk_id = target.disk

@@ -133,7 +133,7 @@ async def plan(config: Config) -> tuple[Outcome, Forecast]:
 def _check(config: Config) -> None:
     for key, folders in (
         ("source_folders", config.copy_.source_folders),
-        ("target_folders", config.copy_.target_folders),
+        ("target_folders", config.copy_.all_target_folders),
     ):
         if not folders:
             raise ConfigurationError(
@@ -150,7 +150,7 @@ async def _lock(config: Config, locks: FolderLocks) -> None:
         locks.take(own)
     except OSError as error:
         raise ConfigurationError(f"{own}: cannot be used: {error.strerror}", "set machine.state_folder") from None
-    folders = (*config.copy_.source_folders, *config.copy_.target_folders)
+    folders = (*config.copy_.source_folders, *config.copy_.all_target_folders)
     drained = set(config.copy_.drained_folders)
     questions = [Question(partial(locks.take, folder)) for folder in folders if folder not in drained]
     answers = await asyncio.gather(*(question.answer(LOOK_SECONDS) for question in questions), return_exceptions=True)
@@ -188,8 +188,17 @@ def _copying(
             locks.let_go(folder)
 
     targets = [
-        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders, let_go=let_go)
-        for folder in dict.fromkeys(copy.target_folders)
+        TargetFolder(
+            folder,
+            look_at,
+            clock,
+            is_drained=folder in copy.drained_folders,
+            group=group,
+            group_rank=rank,
+            let_go=let_go,
+        )
+        for rank, (group, folders) in enumerate(copy.ranked_groups)
+        for folder in dict.fromkeys(folders)
     ]
     copying = Copying(settings_of(config, once=once), targets, worker, clock=clock, tell=tell)
     for folder in dict.fromkeys(copy.source_folders):

@@ -91,6 +91,8 @@ class TargetFolder:
         clock: Callable[[], float],
         *,
         is_drained: bool = False,
+        group: str = "",
+        group_rank: int = 0,
         limit_seconds: float = LOOK_SECONDS,
         let_go: Callable[[Path], None] = lambda _: None,
     ) -> None:
@@ -101,11 +103,15 @@ class TargetFolder:
             look: tells of it now, and may hang.
             clock: UTC seconds since the epoch.
             is_drained: it gets nothing new.
+            group: the name of its group.
+            group_rank: of its group: the lowest is filled first.
             limit_seconds: how long a look may take.
             let_go: nothing is to be kept open there, so that a person can unmount it and look after it.
         """
         self.folder = folder
         self.is_drained = is_drained
+        self._group = group
+        self._group_rank = group_rank
         self._clock = clock
         self._limit_seconds = limit_seconds
         self._let_go = let_go
@@ -113,8 +119,8 @@ class TargetFolder:
         self._seen = Target(folder, TargetState.UNKNOWN, reason="was not looked at yet")
         self._outdated_time = -1.0
         self._held_back: Target | None = None
-        self.is_being_looked_at = False
-        """What was known of it is true no more, and the next look is not over."""
+        self.is_being_looked_at = True
+        """Nothing that is true is known of it, and the next look is not over."""
 
     async def look(self) -> None:
         """Asks it, for a limited time, until the answer is newer than all that was done to it. One that failed is left
@@ -155,6 +161,11 @@ class TargetFolder:
 
     def now(self) -> Target:
         """As it is to be dealt with now."""
+        return replace(
+            self._as_held(), group=self._group, group_rank=self._group_rank, is_awaited=self.is_being_looked_at
+        )
+
+    def _as_held(self) -> Target:
         seen, held = self._seen, self._held()
         if held is not None and (seen.state is TargetState.READY or held.state is TargetState.QUARANTINED):
             return replace(seen, state=held.state, reason=held.reason, retry_time=held.retry_time)

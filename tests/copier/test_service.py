@@ -193,6 +193,30 @@ async def test_no_more_copies_are_under_way_than_the_disks_allow(shop: Workshop)
     assert len(where(shop)) == 12
 
 
+@pytest.mark.parametrize("once", [True, False], ids=["once", "as a service"])
+async def test_a_later_group_gets_nothing_while_the_first_one_has_room(shop: Workshop, once: bool) -> None:
+    first, *later = shop.targets
+    shop.targets = later
+    for number in range(6):
+        write_plot(shop.sources[number % 2], number, SMALL)
+    config = shop.config(f"  target_groups: [{{name: fast, folders: [{first}]}}]\n")
+    stop = asyncio.Event()
+    moves = asyncio.create_task(service.copy(config, stop=stop, once=once, worker=shop.start))
+    await until(lambda: len(list(first.iterdir())) == 6)
+    stop.set()
+    await moves
+    assert {spec.target_folder for spec in shop.begun} == {first}
+
+
+async def test_a_lost_group_is_passed_by(shop: Workshop) -> None:
+    first, *shop.targets = shop.targets
+    write_plot(shop.sources[0], 1, SMALL)
+    shop.fate = lambda spec: ("target_lost", False) if spec.target_folder == first else None
+    outcome = await shop.once(f"  target_groups: [{{name: fast, folders: [{first}]}}]\n")
+    assert len(where(shop)) == outcome.n_done == 1
+    assert [(target.group, target.group_rank) for target in outcome.targets] == [("fast", 0), ("", 1), ("", 1)]
+
+
 async def test_the_bandwidth_is_shared_by_those_that_are_under_way(shop: Workshop) -> None:
     for number in range(2):
         write_plot(shop.sources[0], number, SMALL)

@@ -243,6 +243,24 @@ def test_a_priority_lets_a_job_begin_sooner(farm: Farm) -> None:
     )
 
 
+def test_targets_are_listed_with_their_groups_in_the_order_in_which_they_are_filled(farm: Farm) -> None:
+    one, two = farm.targets
+    farm.configure(f"{SLOW}  target_groups: [{{name: fast, folders: [{two}]}}]\n", targets=[one])
+    dry = farm.home.run("copy", "--dry-run").stdout.splitlines()
+    assert f"{farm.source} -> {two}: 64.0 MiB: group fast: no copy under way" in dry[0]
+    farm.start_copier()
+    farm.until_state("COPYING")
+    head, first, second = farm.home.run("jobs", "targets").stdout.splitlines()
+    assert head.split() == ["MACHINE", "TARGET", "GROUP", "STATE", "FREE", "PROMISED", "COPIES", "WHY"]
+    assert first.split()[1:4] == [str(two), "fast", "ready"]
+    assert second.split()[1:4] == [str(one), "-", "ready"]
+    listed = json.loads(farm.home.run("jobs", "targets", "--json").stdout)["targets"]
+    assert {(target["id"], target["group"], target["group_rank"]) for target in listed} == {
+        (str(two), "fast", 0),
+        (str(one), "", 1),
+    }
+
+
 def test_a_viewer_sees_jobs_and_orders_nothing(farm: Farm) -> None:
     farm.start_copier()
     farm.home.until(lambda: farm.job().get("copied_bytes", 0) > 0)
