@@ -5,6 +5,7 @@ configuration, and no file at all is one too.
 """
 
 import difflib
+import itertools
 import math
 import os
 import re
@@ -38,6 +39,7 @@ from chiatea.units import exact_bytes, format_duration, parse_bytes, parse_durat
 
 __all__ = [
     "DEFAULT_FILEPATH",
+    "BandwidthPeriod",
     "Config",
     "HardwareConfig",
     "check_folder_names",
@@ -60,6 +62,17 @@ def _bytes(value: object) -> object:
 
 def _rate(value: object) -> object:
     return 0 if value == "" else _bytes(value)
+
+
+def _minute_of_day(value: object) -> object:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)|24:00", value, re.ASCII) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is no time of day: write it as 08:00 or 23:30")
+    return int(match[1]) * 60 + int(match[2]) if match[1] else 24 * 60
+
+
+def _time_of_day(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _suffix(value: str) -> str:
@@ -103,6 +116,9 @@ Rate = Annotated[
     BeforeValidator(_rate),
     Field(ge=0),
     PlainSerializer(exact_bytes, return_type=str, when_used="json"),
+]
+MinuteOfDay = Annotated[
+    int, BeforeValidator(_minute_of_day), PlainSerializer(_time_of_day, return_type=str, when_used="json")
 ]
 Suffix = Annotated[str, AfterValidator(_suffix)]
 SpoolSize = Annotated[Bytes, Field(ge=10**6, le=10**12)]
@@ -205,6 +221,29 @@ class TargetGroupConfig(_Section):
     folders: tuple[Filepath, ...] = Field(strict=False, min_length=1)
 
 
+class BandwidthPeriod(_Section):
+    """A part of each day, over midnight where `until` comes before `from`. Times are minutes of the day."""
+
+    from_: MinuteOfDay = Field(alias="from")
+    until: MinuteOfDay
+    max: Rate
+
+    def __str__(self) -> str:
+        return f"{_time_of_day(self.from_)}-{_time_of_day(self.until)}"
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> "BandwidthPeriod":
+        if self.from_ == self.until:
+            raise ValueError(f"{self} begins and ends at once: for the whole day there is copy.max_bandwidth")
+        return self
+
+    def holds_at(self, minute: int) -> bool:
+        """Whether it is a minute of this period."""
+        if self.from_ < self.until:
+            return self.from_ <= minute < self.until
+        return minute >= self.from_ or minute < self.until
+
+
 class CopyConfig(_Section):
     """Which plots are moved, and where to."""
 
@@ -239,6 +278,12 @@ class CopyConfig(_Section):
     """How many copies are under way at once."""
     max_bandwidth: Rate = 0
     """What all copies together may move in a second, as 200MB; 0: as fast as the disks are."""
+    max_bandwidth_per_job: Rate = 0
+    """What one copy may, beside that; 0: its share of what all may."""
+    bandwidth_by_time: tuple[BandwidthPeriod, ...] = Field(default=(), strict=False)
+    """What all may instead at times of the day, by this machine's clock: [{from: "08:00", until: "23:00", max: 50MB}],
+    over midnight where `until` comes first. A limit by `chia-tea jobs bandwidth` holds until the next of these
+    times."""
     retries: int = Field(default=5, ge=0, le=1000)
     """How often a plot is tried again that could not be read, or whose copy failed."""
     retry_after: Annotated[Seconds, Field(ge=0.0, le=86400.0)] = 30.0
@@ -248,6 +293,14 @@ class CopyConfig(_Section):
     rescan_every: Annotated[Seconds, Field(ge=0.1, le=86400.0)] = 60.0
     """How often all folders are looked at. New files in a source folder are seen sooner where the system tells of
     them, which it does not for those of other machines."""
+
+    @field_validator("bandwidth_by_time")
+    @classmethod
+    def _do_not_overlap(cls, periods: tuple[BandwidthPeriod, ...]) -> tuple[BandwidthPeriod, ...]:
+        for one, other in itertools.combinations(periods, 2):
+            if any(one.holds_at(minute) and other.holds_at(minute) for minute in range(24 * 60)):
+                raise ValueError(f"{one} and {other} overlap: at each time one of them may hold")
+        return periods
 
     @property
     def ranked_groups(self) -> tuple[tuple[str, tuple[Path, ...]], ...]:
@@ -425,12 +478,19 @@ def load(filepath: Path | None = None) -> Config:
     return config
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose keys are words, none there twice, and whose dates are text."""
+_NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 
-    # As in the base, but for dates: a machine may be called 2024-01-01.
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose keys are words, none there twice, and whose dates and times are text."""
+
+    # As in the base, but for dates: a machine may be called 2024-01-01; and 23:00 is a time, not the number 1380.
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        first: [
+            (tag, re.compile(rf"(?![^:]*:)(?:{pattern.pattern})", pattern.flags) if tag in _NUMBERS else pattern)
+            for tag, pattern in resolvers
+            if tag != "tag:yaml.org,2002:timestamp"
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

@@ -76,13 +76,14 @@ def _target_row(machine: str, target: CopyTarget) -> tuple[str, ...]:
 def _row(machine: str, job: CopyJob) -> tuple[str, ...]:
     done = job.verified_bytes if job.state == CopyJob.VERIFYING else job.copied_bytes
     share = f"{100 * min(1.0, done / job.total_bytes):.0f} %" if job.total_bytes else "-"
+    limit = f" (at most {format_bytes(job.max_bytes_per_second)}/s)" if job.max_bytes_per_second else ""
     is_waiting = job.state == CopyJob.QUEUED and not job.copied_bytes
     return (
         machine,
         job.id[:_ID_LENGTH],
         CopyJob.State.Name(job.state).lower() if job.state in CopyJob.State.values() else str(job.state),
         "-" if is_waiting else f"{share} of {format_bytes(job.total_bytes)}",
-        f"{format_bytes(job.bytes_per_second)}/s" if job.bytes_per_second > 0 else "-",
+        f"{format_bytes(job.bytes_per_second)}/s{limit}" if job.bytes_per_second > 0 else limit.strip() or "-",
         short_duration(job.remaining_seconds) if job.HasField("remaining_seconds") else "-",
         f"{job.source_filepath} -> {job.target_id or '?'}",
         job.last_error,

@@ -49,7 +49,7 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
         entry.last_error = path_text(job.last_error)
     if job.hash:
         entry.hash = job.hash
-    for name in ("started_time", "finished_time", "next_attempt_time"):
+    for name in ("started_time", "finished_time", "next_attempt_time", "max_bytes_per_second"):
         if getattr(job, name) is not None:
             setattr(entry, name, getattr(job, name))
     remaining = remaining_seconds(job, verification)

@@ -82,6 +82,8 @@ class Job:
     """Somebody paused it: until somebody resumes it no worker gets it, or the one that has it waits."""
     wanted_folder: Path | None = None
     """The only target folder that it may go to, as somebody wants; None: any."""
+    max_bytes_per_second: int | None = None
+    """Its own limit, as somebody ordered; 0: none; None: what the configuration says."""
 
     @property
     def source(self) -> Path:

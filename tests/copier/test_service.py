@@ -36,6 +36,7 @@ class Workshop:
         self.begun: list[JobSpec] = []
         self.settled: list[str] = []
         self.limits: list[int] = []
+        self.rates: dict[str, int] = {}
         self.orders: list[str] = []
         self.n_active = 0
         self.most_active = 0
@@ -71,6 +72,7 @@ class PlayedWorker:
     async def copy(self, spec: JobSpec) -> None:
         self.spec = spec
         self.workshop.begun.append(spec)
+        self.workshop.rates[spec.job_id] = spec.max_bytes_per_second
 
     async def recover(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
         assert target_device is not None
@@ -90,6 +92,8 @@ class PlayedWorker:
 
     async def limit(self, max_bytes_per_second: int) -> None:
         self.workshop.limits.append(max_bytes_per_second)
+        if self.spec is not None:
+            self.workshop.rates[self.spec.job_id] = max_bytes_per_second
 
     async def events(self) -> AsyncIterator[JobEvent]:
         shop, spec = self.workshop, self.spec
@@ -218,12 +222,22 @@ async def test_a_lost_group_is_passed_by(shop: Workshop) -> None:
 
 
 async def test_the_bandwidth_is_shared_by_those_that_are_under_way(shop: Workshop) -> None:
+    shop.hold = asyncio.Event()
     for number in range(2):
         write_plot(shop.sources[0], number, SMALL)
-    await shop.once("  max_per_target: 2\n  max_bandwidth: 1000\n")
-    assert {spec.max_bytes_per_second for spec in shop.begun} <= {500, 1000}
-    assert 500 in shop.limits
-    assert set(shop.limits) <= {500, 1000}
+    moves = asyncio.create_task(shop.once("  max_per_target: 2\n  max_bandwidth: 1000\n"))
+    await until(lambda: len(shop.begun) == 2 and set(shop.rates.values()) == {500})
+    shop.hold.set()
+    await moves
+    assert shop.limits[-1:] in ([], [1000])
+
+
+async def test_a_copy_has_its_own_limit_and_so_has_what_an_earlier_attempt_left(shop: Workshop) -> None:
+    keep(shop, 1, "abc~1", shop.targets[0], EntryState.COPYING)
+    write_plot(shop.sources[1], 2, SMALL)
+    await shop.once("  max_bandwidth_per_job: 300\n")
+    assert [spec.max_bytes_per_second for spec in shop.begun] == [300]
+    assert (shop.settled, shop.limits) == (["abc~1"], [300])
 
 
 def keep(shop: Workshop, number: int, job_id: str, target: Path, state: EntryState) -> None:

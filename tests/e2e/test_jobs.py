@@ -243,6 +243,25 @@ def test_a_priority_lets_a_job_begin_sooner(farm: Farm) -> None:
     )
 
 
+def test_a_running_copy_gets_a_limit_of_its_own_and_loses_it_again(farm: Farm) -> None:
+    farm.configure("  max_bandwidth_per_job: 1MB\n")
+    farm.start_copier()
+    job = farm.until_state("COPYING")
+    (answer,) = farm.order("bandwidth", job["id"], "500kB")
+    assert (answer["state"], answer["result"]) == ("DONE", "at most 488 KiB/s")
+    farm.home.until(lambda: farm.job().get("max_bytes_per_second") == 500_000)
+    assert any("(at most 488 KiB/s)" in line for line in farm.home.run("jobs").stdout.splitlines())
+    began = time.monotonic()
+    (answer,) = farm.order("bandwidth", job["id"], "0")
+    assert answer["result"] == "has no limit of its own"
+    farm.home.until(lambda: farm.job().get("state") == "DONE")
+    # At its limits it would have taken a minute or two.
+    assert time.monotonic() - began < 20
+    farm.see_all_moved(range(1, 2), 64 * MIB)
+    (answer,) = farm.order("bandwidth", job["id"], "1MB", code=1)
+    assert answer["state"] == "REFUSED"
+
+
 def test_targets_are_listed_with_their_groups_in_the_order_in_which_they_are_filled(farm: Farm) -> None:
     one, two = farm.targets
     farm.configure(f"{SLOW}  target_groups: [{{name: fast, folders: [{two}]}}]\n", targets=[one])
