@@ -165,7 +165,7 @@ def drain(targets: tuple[str, ...], **where: Any) -> None:
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @_common
 def release(targets: tuple[str, ...], **where: Any) -> None:
-    """Gives target folders plots again."""
+    """Gives target folders plots again, on another disk too if that is mounted there now."""
     _order_targets("RELEASE_TARGET", targets, **where)
 
 

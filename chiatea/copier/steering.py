@@ -116,7 +116,8 @@ class Steering:
         if action in {CopyCommand.DRAIN_TARGET, CopyCommand.RELEASE_TARGET}:
             target = self._target(command.target_id)
             await self._note_begun(command.id)
-            return _at_once(self._drain(target, command.target_id, is_drained=action == CopyCommand.DRAIN_TARGET))
+            is_drained = action == CopyCommand.DRAIN_TARGET
+            return _at_once(await self._drain(target, command.target_id, is_drained=is_drained))
         if is_of_all:
             await self._note_begun(command.id)
             return _at_once(await self._limit(command.max_bytes_per_second))
@@ -168,7 +169,8 @@ class Steering:
         what = "nothing is begun, and what is under way waits" if is_paused else "all goes on"
         return _at_once(f"{what}: {len(under_way)} under way")
 
-    def _drain(self, target: TargetFolder, target_id: str, *, is_drained: bool) -> str:
+    async def _drain(self, target: TargetFolder, target_id: str, *, is_drained: bool) -> str:
+        accepted = "" if is_drained else await target.accept_disk()
         target.is_drained = is_drained
         drain = Drain(configured=self._configured_drains[target_id], ordered=is_drained)
         self._orders.drains.pop(target_id, None)
@@ -176,7 +178,9 @@ class Steering:
             self._orders.drains[target_id] = drain
         # A target that is drained by the configuration was not locked yet: that comes with the look.
         self._copying.look_again(target)
-        return "gets nothing new; what is under way to it is ended" if is_drained else "gets plots again"
+        if is_drained:
+            return "gets nothing new; what is under way to it is ended"
+        return f"gets plots again, from now on {accepted}" if accepted else "gets plots again"
 
     async def _limit(self, max_bytes_per_second: int) -> str:
         rate = self._copying.rate

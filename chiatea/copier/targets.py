@@ -95,6 +95,7 @@ class TargetFolder:
         group_rank: int = 0,
         limit_seconds: float = LOOK_SECONDS,
         let_go: Callable[[Path], None] = lambda _: None,
+        accept: Callable[[Path], str] = lambda _: "",
     ) -> None:
         """A folder of which nothing is known.
 
@@ -107,6 +108,8 @@ class TargetFolder:
             group_rank: of its group: the lowest is filled first.
             limit_seconds: how long a look may take.
             let_go: nothing is to be kept open there, so that a person can unmount it and look after it.
+            accept: takes another disk that is there for the right one, and names it; "" where it is the right one. It
+                may hang.
         """
         self.folder = folder
         self.is_drained = is_drained
@@ -116,6 +119,7 @@ class TargetFolder:
         self._limit_seconds = limit_seconds
         self._let_go = let_go
         self._question = Question(lambda: look(folder))
+        self._acceptance = Question(lambda: accept(folder))
         self._seen = Target(folder, TargetState.UNKNOWN, reason="was not looked at yet")
         self._outdated_time = -1.0
         self._held_back: Target | None = None
@@ -154,6 +158,18 @@ class TargetFolder:
     def let_go(self) -> None:
         """Its disk may be unmounted."""
         self._let_go(self.folder)
+
+    async def accept_disk(self) -> str:
+        """Takes another disk that is there for the right one, and names it; "" where there was nothing to accept.
+
+        Raises:
+            ChiaTeaError: it cannot be written down.
+        """
+        try:
+            return await self._acceptance.answer(self._limit_seconds)
+        except OSError:
+            # The next look tells what is wrong with it.
+            return ""
 
     def hold_back(self, state: TargetState, reason: str, until: float) -> None:
         """It failed: it takes nothing new until then."""

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from chiatea.copier import service, steering
+from chiatea.copier import known_disks, service, steering
 from chiatea.copier.bandwidth import TotalRate
 from chiatea.copier.copying import Copying
 from chiatea.copier.jobs import Job, JobState
+from chiatea.copier.known_disks import KnownDisks
+from chiatea.copier.mounts import Mounted
 from chiatea.copier.orders import Answer, Orders, read_orders, write_orders
+from chiatea.copier.placement import TargetState
 from chiatea.copier.steering import Steering
 from chiatea.errors import CertificateError, ConfigurationError
 from chiatea.protobuf.copy_pb2 import CopyCommand
@@ -253,6 +256,33 @@ async def test_a_limit_by_hand_holds_until_the_next_time_of_the_configuration_al
     assert other.copying.rate.now() == 60
     now = 23 * 3600.0
     assert again.copying.rate.now() == 0
+
+
+async def test_a_release_takes_a_disk_that_was_replaced_and_never_an_empty_mount_point(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = Mounted(shop.folder, "uuid:one")
+    monkeypatch.setattr(known_disks, "mounted_at", lambda _: now)
+    folder = shop.targets[0]
+    KnownDisks(shop.folder / "state" / "copy" / "disks.json").fault(folder)
+    now = Mounted(shop.folder, "uuid:two")
+    async with Steered(shop).running() as steered:
+        target = steered.copying.targets[0]
+
+        async def until_state(state: TargetState) -> None:
+            async with asyncio.timeout(10):
+                while target.now().state is not state:
+                    await asyncio.sleep(0.005)
+
+        await until_state(TargetState.NOT_MOUNTED)
+        assert f"`chia-tea jobs release {folder}` takes it" in target.now().reason
+        now = Mounted(shop.folder.parent, "uuid:zero")
+        assert await steered.order("RELEASE_TARGET", target_id=str(folder)) == ("DONE", "gets plots again")
+        await until_state(TargetState.NOT_MOUNTED)
+        now = Mounted(shop.folder, "uuid:two")
+        answer = await steered.order("RELEASE_TARGET", target_id=str(folder))
+        assert answer == ("DONE", f"gets plots again, from now on uuid:two at {shop.folder}")
+        await until_state(TargetState.READY)
 
 
 async def test_an_action_of_a_newer_server_is_refused(shop: Workshop) -> None:
