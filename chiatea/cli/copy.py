@@ -24,19 +24,40 @@ __all__ = ["copy"]
 @click.command()
 @click.option("--once", is_flag=True, help="Move what is there now, then exit: with 1 if any plot was not moved.")
 @click.option("--dry-run", is_flag=True, help="Say what would go where, and why; change nothing.")
+@click.option(
+    "--accept-disk",
+    "accepted",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Take what is at a target folder now for its disk, then exit; repeatable.",
+)
 @json_option
 @until_stdin_closes_option
 @config_option
-def copy(config_filepath: Path | None, once: bool, dry_run: bool, as_json: bool, until_stdin_closes: bool) -> None:
+def copy(
+    config_filepath: Path | None,
+    once: bool,
+    dry_run: bool,
+    accepted: tuple[Path, ...],
+    as_json: bool,
+    until_stdin_closes: bool,
+) -> None:
     """The copier: moves finished plots from copy.source_folders to copy.target_folders.
 
     A plot leaves its source when its copy is complete, read back from the disk, and has its final name. What is half
     copied when this ends, in whatever way, goes on at the next start.
 
+    The disk at each target folder is remembered: an empty mount point, or another disk, gets nothing before it is
+    accepted, by --accept-disk, which a copier that runs hears of, or by `chia-tea jobs release`.
+
     With --json, at the end: {"jobs": [...], "targets": [...]} under the names of the protocol, "copier": the sums,
     "left_alone" and "unknown_temporary_files". Sizes are bytes, times are UTC seconds since the epoch.
     """
     config = load_config(config_filepath)
+    if accepted:
+        _accept_disks(config, accepted)
+        return
     if dry_run:
         _print_plan(config, as_json=as_json)
         return
@@ -64,6 +85,13 @@ def copy(config_filepath: Path | None, once: bool, dry_run: bool, as_json: bool,
             _print_end(outcome, as_json=as_json)
     if once and outcome is not None and (outcome.n_failed or outcome.n_waiting):
         sys.exit(1)
+
+
+def _accept_disks(config: "Config", folders: tuple[Path, ...]) -> None:
+    from chiatea.copier.service import accept_disks  # noqa: PLC0415
+
+    for line in asyncio.run(accept_disks(config, [folder.absolute() for folder in folders])):
+        click.echo(line)
 
 
 def _server_of(config: "Config") -> "Server | None":

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from chiatea.copier.bandwidth import TotalRate
 from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, Replaced
 from chiatea.copier.job_list import JobList
 from chiatea.copier.job_spec import JobSpec
@@ -69,7 +70,8 @@ class Copying:
         self.sources: list[SourceWatch] = []
         self._clock = clock
         self._journal = JournalReading(settings.journal_folder, self.notices)
-        self.running = Running(start_worker, self._on_event, self._on_end, settings.max_bytes_per_second)
+        self.rate = TotalRate(settings.max_bytes_per_second, settings.bandwidth_periods)
+        self.running = Running(start_worker, self._on_event, self._on_end, self.rate.now(), self._own_limit)
         self._news = asyncio.Event()
         self._wanted = {target.folder: asyncio.Event() for target in targets}
 
@@ -82,6 +84,11 @@ class Copying:
     def has_looked(self) -> bool:
         """Whether every source folder was looked at, or could not be."""
         return all(source.problem != NOT_LOOKED_AT for source in self.sources)
+
+    def _own_limit(self, job_id: str) -> int:
+        job = self.list.jobs.get(job_id)
+        ordered = job.max_bytes_per_second if job is not None else None
+        return self.settings.max_bytes_per_second_per_job if ordered is None else ordered
 
     def _tell(self, job: Job) -> None:
         for listener in self.listeners:
@@ -137,6 +144,8 @@ class Copying:
             else:
                 await self._take_in_journal()
                 tasks += [asyncio.create_task(source.run(self.notices.source)) for source in self.sources]
+            if self.rate.periods:
+                tasks.append(asyncio.create_task(self.rate.follow(self.running.limit)))
             for target in self.targets:
                 if not once:
                     self._wanted[target.folder].set()

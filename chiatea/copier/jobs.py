@@ -88,6 +88,8 @@ class Job:
     """Its target gives up old plots for it."""
     replaced: tuple[Path, ...] = ()
     """Old plots that were deleted for it."""
+    max_bytes_per_second: int | None = None
+    """Its own limit, as somebody ordered; 0: none; None: what the configuration says."""
 
     @property
     def source(self) -> Path:

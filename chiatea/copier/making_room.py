@@ -37,7 +37,8 @@ def make_room(
     giving_up: Container[int] = (),
 ) -> Exchange:
     """A full target that gives up just enough old plots: one that does so once the new plot stands before one that must
-    do so first, then on the disk with the fewest copies under way, then the one that gives up least.
+    do so first, then of the first group, then on the disk with the fewest copies under way, then the one that gives up
+    least.
 
     Args:
         job: the new plot.
@@ -47,7 +48,7 @@ def make_room(
         now: UTC seconds since the epoch.
         giving_up: devices on which old plots are given up just now: one new plot at a time.
     """
-    found: list[tuple[tuple[bool, int, int, str], Target, Replacement]] = []
+    found: list[tuple[tuple[bool, int, int, int, str], Target, Replacement]] = []
     refusals: list[str] = []
     for target in targets:
         if target.state is not TargetState.READY or not target.old_plots:
@@ -61,7 +62,7 @@ def make_room(
         elif n_active >= limits.max_per_target:
             refusals.append(f"{target.folder} has {n_active} on its disk already")
         else:
-            key = (chosen.deletes_first, n_active, chosen.n_bytes, str(target.folder))
+            key = (chosen.deletes_first, target.group_rank, n_active, chosen.n_bytes, str(target.folder))
             found.append((key, target, chosen))
     if not found:
         return Exchange(None, None, "; ".join(sorted(refusals)))

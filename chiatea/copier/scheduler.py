@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from chiatea.copier.jobs import Job, JobState
 from chiatea.copier.making_room import facts_of, make_room
-from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place, room_bytes
+from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, most_room, place, room_bytes
 from chiatea.copier.replacing import Replacement
 
 __all__ = ["Start", "order_of", "what_to_start"]
@@ -53,9 +54,13 @@ class _Round:
                 new.append(job)
         load = load_of([*under_way, *going_on], targets)
         self._promised, self._n_active = dict(load.promised_bytes), dict(load.n_active)
+        self._load = Load(self._promised, self._n_active)
         self._n_under_way = len(under_way)
         self._n_reading: dict[str, int] = {}
-        self._names: set[tuple[Path | None, str]] = {(job.target_folder, job.name) for job in [*under_way, *going_on]}
+        self._names: dict[str, set[Path]] = {}
+        for job in [*under_way, *going_on]:
+            if job.target_folder is not None:
+                self._names.setdefault(job.name, set()).add(job.target_folder)
         for job in under_way:
             self._n_reading[job.source_disk] = self._n_reading.get(job.source_disk, 0) + 1
         self._giving_up = {job.target_device for job in [*under_way, *going_on] if job.is_replacing}
@@ -93,8 +98,9 @@ class _Round:
         queues: dict[str, deque[Job]] = {}
         for job in sorted(jobs, key=order_of):
             queues.setdefault(job.source_disk, deque()).append(job)
-        # While the round lasts there is less and less room: what did not fit will not.
-        too_large: float = float("inf")
+        # While the round lasts there is less and less room: what a group did not take, it takes no larger one either.
+        too_large: dict[int, int] = {}
+        most = most_room(self._targets, self._load, self._limits)
         while not self._is_enough:
             open_queues = [
                 queue for disk, queue in queues.items() if queue and self._reads(disk) < self._limits.max_per_source
@@ -103,20 +109,19 @@ class _Round:
                 return
             queue = min(open_queues, key=lambda q: (-q[0].priority, self._reads(q[0].source_disk), order_of(q[0])))
             job = queue.popleft()
-            if job.total_bytes >= too_large:
+            rank = next((rank for rank, n_bytes in most if job.total_bytes <= n_bytes), None)
+            if job.wanted_folder is None and (rank is None or job.total_bytes >= too_large.get(rank, inf)):
                 continue
-            targets = [
-                target
-                for target in self._targets
-                if (target.folder, job.name) not in self._names and job.wanted_folder in {None, target.folder}
-            ]
-            placement = place(job.total_bytes, targets, Load(self._promised, self._n_active), self._limits)
+            targets = [target for target in self._targets if job.wanted_folder in {None, target.folder}]
+            but = self._names.get(job.name, ())
+            placement = place(job.total_bytes, targets, self._load, self._limits, but=but)
             if placement.target is not None:
                 device = placement.target.device
                 self._promised[device] = self._promised.get(device, 0) + job.total_bytes
                 self._start(job, placement.target, placement.why)
-            elif len(targets) == len(self._targets):
-                too_large = job.total_bytes
+                most = most_room(self._targets, self._load, self._limits)
+            elif job.wanted_folder is None and not but and rank is not None:
+                too_large[rank] = job.total_bytes
 
     def _start_replacing(self, jobs: list[Job], now: float) -> None:
         """Starts those that no target has room for. One that only waits for a busy disk goes there in its time."""
@@ -124,7 +129,6 @@ class _Round:
         if not rules:
             return
         started = {start.job.id for start in self.starts}
-        load = Load(self._promised, self._n_active)
         too_large: dict[frozenset[str], int] = {}
         for job in sorted((job for job in jobs if job.id not in started), key=order_of):
             if self._is_enough or not any(self._may_give_up(target) for target in self._targets):
@@ -140,8 +144,8 @@ class _Round:
             targets = [target for target in self._targets if job.wanted_folder in {None, target.folder}]
             if any(self._has_room(target, job.total_bytes) for target in targets):
                 continue
-            targets = [target for target in targets if (target.folder, job.name) not in self._names]
-            exchange = make_room(job, targets, load, self._limits, now, giving_up=self._giving_up)
+            targets = [target for target in targets if target.folder not in self._names.get(job.name, ())]
+            exchange = make_room(job, targets, self._load, self._limits, now, giving_up=self._giving_up)
             if exchange.target is not None:
                 device = exchange.target.device
                 self._promised[device] = self._promised.get(device, 0) + job.total_bytes
@@ -155,7 +159,7 @@ class _Round:
         return bool(target.old_plots) and is_idle and target.device not in self._giving_up
 
     def _has_room(self, target: Target, n_bytes: int) -> bool:
-        room = room_bytes(target, Load(self._promised, self._n_active), self._limits)
+        room = room_bytes(target, self._load, self._limits)
         return target.state is TargetState.READY and room >= n_bytes
 
     def _start(self, job: Job, target: Target, why: str, replacement: Replacement | None = None) -> None:
@@ -163,7 +167,7 @@ class _Round:
         self._n_under_way += 1
         self._n_active[target.disk] = self._n_active.get(target.disk, 0) + 1
         self._n_reading[job.source_disk] = self._reads(job.source_disk) + 1
-        self._names.add((target.folder, job.name))
+        self._names.setdefault(job.name, set()).add(target.folder)
 
 
 def order_of(job: Job) -> tuple[int, float, int, str]:

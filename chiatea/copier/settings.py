@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiatea.config import Config
+from chiatea.config import BandwidthPeriod, Config
 from chiatea.copier.job_spec import Verification
 from chiatea.copier.jobs import RetryPolicy
 from chiatea.copier.placement import Limits
@@ -25,6 +25,8 @@ class Settings:
     verification: Verification
     settle_seconds: float
     max_bytes_per_second: int
+    max_bytes_per_second_per_job: int
+    bandwidth_periods: tuple[BandwidthPeriod, ...]
     retry_targets_after: float
     rescan_every: float
     journal_folder: Path
@@ -43,6 +45,8 @@ def settings_of(config: Config, *, once: bool) -> Settings:
         verification=copy.verification,
         settle_seconds=copy.settle_seconds,
         max_bytes_per_second=copy.max_bandwidth,
+        max_bytes_per_second_per_job=copy.max_bandwidth_per_job,
+        bandwidth_periods=copy.bandwidth_by_time,
         retry_targets_after=copy.retry_targets_after,
         rescan_every=copy.rescan_every,
         journal_folder=config.machine.state_folder / "copy" / "journal",

@@ -42,6 +42,7 @@ class Workshop:
         self.begun: list[JobSpec] = []
         self.settled: list[str] = []
         self.limits: list[int] = []
+        self.rates: dict[str, int] = {}
         self.orders: list[str] = []
         self.n_active = 0
         self.most_active = 0
@@ -78,6 +79,7 @@ class PlayedWorker:
     async def copy(self, spec: JobSpec) -> None:
         self.spec = spec
         self.workshop.begun.append(spec)
+        self.workshop.rates[spec.job_id] = spec.max_bytes_per_second
 
     async def recover(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
         assert target_device is not None
@@ -97,6 +99,8 @@ class PlayedWorker:
 
     async def limit(self, max_bytes_per_second: int) -> None:
         self.workshop.limits.append(max_bytes_per_second)
+        if self.spec is not None:
+            self.workshop.rates[self.spec.job_id] = max_bytes_per_second
 
     async def events(self) -> AsyncIterator[JobEvent]:
         shop, spec = self.workshop, self.spec
@@ -202,13 +206,47 @@ async def test_no_more_copies_are_under_way_than_the_disks_allow(shop: Workshop)
     assert len(where(shop)) == 12
 
 
+@pytest.mark.parametrize("once", [True, False], ids=["once", "as a service"])
+async def test_a_later_group_gets_nothing_while_the_first_one_has_room(shop: Workshop, once: bool) -> None:
+    first, *later = shop.targets
+    shop.targets = later
+    for number in range(6):
+        write_plot(shop.sources[number % 2], number, SMALL)
+    config = shop.config(f"  target_groups: [{{name: fast, folders: [{first}]}}]\n")
+    stop = asyncio.Event()
+    moves = asyncio.create_task(service.copy(config, stop=stop, once=once, worker=shop.start))
+    await until(lambda: len(list(first.iterdir())) == 6)
+    stop.set()
+    await moves
+    assert {spec.target_folder for spec in shop.begun} == {first}
+
+
+async def test_a_lost_group_is_passed_by(shop: Workshop) -> None:
+    first, *shop.targets = shop.targets
+    write_plot(shop.sources[0], 1, SMALL)
+    shop.fate = lambda spec: ("target_lost", False) if spec.target_folder == first else None
+    outcome = await shop.once(f"  target_groups: [{{name: fast, folders: [{first}]}}]\n")
+    assert len(where(shop)) == outcome.n_done == 1
+    assert [(target.group, target.group_rank) for target in outcome.targets] == [("fast", 0), ("", 1), ("", 1)]
+
+
 async def test_the_bandwidth_is_shared_by_those_that_are_under_way(shop: Workshop) -> None:
+    shop.hold = asyncio.Event()
     for number in range(2):
         write_plot(shop.sources[0], number, SMALL)
-    await shop.once("  max_per_target: 2\n  max_bandwidth: 1000\n")
-    assert {spec.max_bytes_per_second for spec in shop.begun} <= {500, 1000}
-    assert 500 in shop.limits
-    assert set(shop.limits) <= {500, 1000}
+    moves = asyncio.create_task(shop.once("  max_per_target: 2\n  max_bandwidth: 1000\n"))
+    await until(lambda: len(shop.begun) == 2 and set(shop.rates.values()) == {500})
+    shop.hold.set()
+    await moves
+    assert shop.limits[-1:] in ([], [1000])
+
+
+async def test_a_copy_has_its_own_limit_and_so_has_what_an_earlier_attempt_left(shop: Workshop) -> None:
+    keep(shop, 1, "abc~1", shop.targets[0], EntryState.COPYING)
+    write_plot(shop.sources[1], 2, SMALL)
+    await shop.once("  max_bandwidth_per_job: 300\n")
+    assert [spec.max_bytes_per_second for spec in shop.begun] == [300]
+    assert (shop.settled, shop.limits) == (["abc~1"], [300])
 
 
 def keep(shop: Workshop, number: int, job_id: str, target: Path, state: EntryState) -> None:

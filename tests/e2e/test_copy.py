@@ -207,6 +207,98 @@ def small_disk(home: Home) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+class Disks:
+    """Empty mount points on a file system of their own, which is not the system's, and disks for one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.point = self.data / "disk"
+        self.target = self.point / "plots"
+        self.images = [folder / f"{name}.img" for name in ("one", "two")]
+
+    def make(self) -> None:
+        self.data.mkdir()
+        self.run("mount", "-t", "tmpfs", "-o", "size=64M", "none", str(self.data))
+        self.point.mkdir()
+        for image in self.images:
+            with image.open("wb") as file:
+                file.truncate(24 * MIB)
+            self.run("mkfs.ext4", "-q", "-m", "0", str(image))
+            self.mount(image)
+            self.target.mkdir()
+            self.unmount()
+        # What an empty mount point looks like to whoever only looks at the path.
+        self.target.mkdir()
+
+    @staticmethod
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    def mount(self, image: Path) -> None:
+        self.run("mount", "-o", "loop", str(image), str(self.point))
+
+    def unmount(self) -> None:
+        self.run("umount", str(self.point))
+
+    def end(self) -> None:
+        for path in (self.point, self.data):
+            subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def disks(home: Home) -> Iterator[Disks]:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    disks = Disks(home.folder)
+    try:
+        disks.make()
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        disks.end()
+        pytest.skip(f"no disk can be made here: {error}")
+    yield disks
+    disks.end()
+
+
+def test_a_disk_that_was_there_once_is_waited_for_and_its_empty_mount_point_gets_nothing(
+    copies: Copies, disks: Disks
+) -> None:
+    copies.configure(targets=[disks.target])
+    disks.mount(disks.images[0])
+    copies.write(range(1))
+    copies.once()
+    disks.unmount()
+    copies.write(range(1, 2))
+    document = copies.once(code=1)
+    assert document["targets"][0]["state"] == "NOT_MOUNTED"
+    assert f"is not mounted: its disk was at {disks.point}" in document["jobs"][0]["last_error"]
+    assert list(disks.target.iterdir()) == []
+    assert "is not mounted" in copies.home.run("copy", "--dry-run").stdout
+    disks.mount(disks.images[0])
+    copies.once()
+    assert len(list(disks.target.glob("*.plot"))) == 2
+
+
+def test_a_disk_that_was_replaced_gets_plots_once_a_person_says_so(copies: Copies, disks: Disks) -> None:
+    copies.configure(targets=[disks.target])
+    disks.mount(disks.images[0])
+    copies.write(range(1))
+    copies.once()
+    disks.unmount()
+    disks.mount(disks.images[1])
+    copies.write(range(1, 2))
+    document = copies.once(code=1)
+    assert "has another disk than before" in document["jobs"][0]["last_error"]
+    service = copies.home.start("copy", ready="has another disk than before")
+    done = copies.home.run("copy", "--accept-disk", str(disks.target))
+    assert done.stdout.startswith(f"{disks.target}: gets plots: ")
+    copies.home.until(lambda: list(disks.target.glob("*.plot")))
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(30) == 0
+    refused = copies.home.run("copy", "--accept-disk", str(copies.sources[0]), check=False)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert f"no target folder: those are {disks.target}" in refused.stderr
+
+
 def test_a_full_target_gets_what_fits_and_the_rest_is_told(copies: Copies, small_disk: Path) -> None:
     copies.write(range(3), 4 * MIB)
     copies.configure("  max_per_target: 3\n", targets=[small_disk])
