@@ -41,6 +41,7 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
         created_time=job.created_time,
         verification=CopyJob.Verification.Value(verification.upper()),
         farming=CopyJob.NOT_WATCHED,
+        replaced_filepaths=[path_text(path) for path in job.replaced],
     )
     if job.target_folder is not None:
         entry.target_id = path_text(job.target_folder)
@@ -49,7 +50,7 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
         entry.last_error = path_text(job.last_error)
     if job.hash:
         entry.hash = job.hash
-    for name in ("started_time", "finished_time", "next_attempt_time"):
+    for name in ("started_time", "finished_time", "next_attempt_time", "max_bytes_per_second"):
         if getattr(job, name) is not None:
             setattr(entry, name, getattr(job, name))
     remaining = remaining_seconds(job, verification)
@@ -76,6 +77,9 @@ def copy_target(target: Target, load: Load, limits: Limits) -> CopyTarget:
         promised_bytes=load.promised_bytes.get(target.device, 0) if target.disk else 0,
         reserved_bytes=limits.reserve_bytes,
         n_active=load.n_active.get(target.disk, 0) if target.disk else 0,
+        replaceable_bytes=sum(old.plot.taken_bytes for old in target.old_plots),
+        group=path_text(target.group),
+        group_rank=target.group_rank,
     )
     if target.disk:
         entry.disk_id = target.disk

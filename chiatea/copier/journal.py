@@ -20,6 +20,7 @@ import xxhash
 from chiatea.copier.block_hashes import HASH_BYTES
 from chiatea.copier.failures import MoveFailedError, at_journal
 from chiatea.copier.job_spec import JobSpec, job_spec_from_json
+from chiatea.copier.replacing import GivingUp, giving_up_from_json
 from chiatea.copier.shown import shown
 
 __all__ = ["EntryState", "Journal", "JournalEntry", "SourceIdentity"]
@@ -59,13 +60,16 @@ class SourceIdentity:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One job. `blocks` are the hashes of the blocks, from the first on, that were durable when this was written."""
+    """One job. `blocks` are the hashes of the blocks, from the first on, that were durable when this was written;
+    `giving_up` what the target gives up for it, and how far that is.
+    """
 
     spec: JobSpec
     state: EntryState
     source: SourceIdentity
     plot_id: str
     blocks: tuple[bytes, ...] = field(default=(), repr=False)
+    giving_up: GivingUp | None = None
 
 
 class Journal:
@@ -203,6 +207,7 @@ def _encoded(entry: JournalEntry) -> bytes:
             "inode": entry.source.inode,
             "plot_id": entry.plot_id,
             "blocks": b"".join(entry.blocks).hex(),
+            "giving_up": entry.giving_up.to_json() if entry.giving_up is not None else None,
         }
     )
     return f"{text}\n{_checksum(text)}\n".encode("ascii")
@@ -219,12 +224,14 @@ def _decoded(data: bytes) -> JournalEntry:
     blocks = bytes.fromhex(str(fields.get("blocks")))
     if len(blocks) % HASH_BYTES:
         raise ValueError("its blocks are no hashes")
+    giving_up = fields.get("giving_up")
     return JournalEntry(
         spec=job_spec_from_json(fields["spec"]),
         state=EntryState(str(fields.get("state"))),
         source=identity,
         plot_id=str(fields.get("plot_id")),
         blocks=tuple(blocks[place : place + HASH_BYTES] for place in range(0, len(blocks), HASH_BYTES)),
+        giving_up=giving_up_from_json(giving_up) if giving_up is not None else None,
     )
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chiatea.copier.control import Control
-from chiatea.copier.job_events import JobEvent, Progress
+from chiatea.copier.job_events import JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.journal import Journal
+from chiatea.copier.replace_rules import ReplaceRule
+from chiatea.copier.replacing import Replacement
 from chiatea.copier.steps import Geometry
 from chiatea.copier.system_calls import System
 from chiatea.copier.transfer import Order, Transfer
@@ -48,6 +50,8 @@ class Move:
     source: Path
     content: bytes
     target_folder: Path
+    replacement: Replacement | None = None
+    rules: tuple[ReplaceRule, ...] = ()
 
     @property
     def journal_folder(self) -> Path:
@@ -76,6 +80,8 @@ class Move:
             max_bytes_per_second=0,
             journal_folder=self.journal_folder,
             settle_seconds=60.0,
+            replacement=self.replacement,
+            replace_rules=self.rules,
         )
 
     def run(
@@ -85,12 +91,19 @@ class Move:
         system: System | None = None,
         control: Control | None = None,
         progress: list[Progress] | None = None,
+        replaced: list[Replaced] | None = None,
         geometry: Geometry = SMALL,
         **changes: object,
     ) -> JobEvent | None:
         """Runs the job in this process."""
         spec = replace(self.spec, **changes)  # type: ignore[arg-type]
-        report = progress.append if progress is not None else lambda _: None
+
+        def report(event: Progress | Replaced) -> None:
+            if isinstance(event, Progress) and progress is not None:
+                progress.append(event)
+            if isinstance(event, Replaced) and replaced is not None:
+                replaced.append(event)
+
         return Transfer(spec, self.journal, control or Control(), report, system=system, geometry=geometry).run(order)
 
     def assert_moved(self) -> None:
