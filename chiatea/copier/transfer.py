@@ -8,7 +8,7 @@
 6. The temporary file is made durable; the journal has the hashes of all its blocks.
 7. The source is looked at again; the copy is read back from the device.
 8. The journal says that it is complete.
-9. It gets its final name, and the folder is made durable.
+9. It gets its final name, and the folder is made durable; the hashes of its blocks are kept for good.
 10. The source is removed, and its folder is made durable.
 11. The journal forgets the job.
 
@@ -24,10 +24,12 @@ from typing import Literal, TypeAlias
 
 from chiatea.copier.block_hashes import BlockHasher, whole_file_hash
 from chiatea.copier.control import CancelledError, Control, LeftOffError
+from chiatea.copier.disks import is_on_root
 from chiatea.copier.failures import MoveFailedError
 from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.journal import EntryState, Journal, JournalEntry, SourceIdentity
+from chiatea.copier.known_plot import KnownPlot
 from chiatea.copier.recovery import Anew, GoOn, Published, situation_of
 from chiatea.copier.shown import shown
 from chiatea.copier.source_end import SourceEnd
@@ -35,6 +37,7 @@ from chiatea.copier.steps import Geometry, Steps
 from chiatea.copier.system_calls import System
 from chiatea.copier.target_end import TargetEnd
 from chiatea.copier.verification import ReadBack, blocks_to_read, matching_prefix, verify
+from chiatea.errors import DatabaseError
 
 __all__ = ["Order", "Transfer"]
 
@@ -127,6 +130,7 @@ class Transfer:
             target.publish()
         target.check_place()
         target.sync_folder()
+        self._keep_hashes(target, entry)
         source.remove(entry.source)
         self._journal.forget(self._spec.job_id)
         return Done(
@@ -137,6 +141,29 @@ class Transfer:
             verification=self._spec.verification,
             read_from_device=self._is_from_device,
         )
+
+    def _keep_hashes(self, target: TargetEnd, entry: JournalEntry) -> None:
+        """Once more where that was done before a crash: it changes nothing.
+
+        Raises:
+            MoveFailedError: `internal`; the journal has the job, and the hashes.
+        """
+        from chiatea.copier.known_plots import keep_plot  # noqa: PLC0415 - SQLite, for an instant at the end
+
+        status, now = target.moved_status(), self._wall_clock()
+        plot = KnownPlot(
+            path=self._spec.target,
+            file_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            is_on_root=is_on_root(status.st_dev),
+            hash=whole_file_hash(entry.blocks, entry.source.file_bytes),
+            kept_time=now,
+            read_time=now if self._spec.verification == "full" and self._is_from_device else 0.0,
+        )
+        try:
+            keep_plot(self._spec.known_plots_filepath, plot, entry.blocks, instead_of=self._spec.source)
+        except DatabaseError as error:
+            raise MoveFailedError("internal", f"the hash of the plot cannot be kept: {error}") from error
 
     def _situation(
         self, entry: JournalEntry, identity: SourceIdentity | None, target: TargetEnd
