@@ -107,16 +107,16 @@ class Move:
         report = progress.append if progress is not None else lambda _: None
         return Transfer(spec, self.journal, control or Control(), report, system=system, geometry=geometry).run(order)
 
-    def assert_moved(self) -> None:
+    def assert_moved(self, **changes: object) -> None:
         """The plot exists exactly once, byte for byte, under its final name; nothing else is left."""
         assert self.target.read_bytes() == self.content
         assert not os.path.lexists(self.source)
         self.assert_nothing_left()
-        self.assert_known()
+        self.assert_known(replace(self.spec, **changes).known_plots_filepath)  # type: ignore[arg-type]
 
-    def assert_known(self) -> None:
+    def assert_known(self, filepath: Path) -> None:
         """The hashes of its blocks are kept, and what its file is."""
-        with KnownPlots(self.known_plots_filepath, must_exist=True) as known:
+        with KnownPlots(filepath, must_exist=True) as known:
             plot = known.plot(self.target)
             blocks = known.blocks(self.target)
         assert plot is not None
