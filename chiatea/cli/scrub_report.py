@@ -49,6 +49,7 @@ class ScrubReport:
         self._terminal = terminal
         self._clock = clock
         self._began_at = clock()
+        self._n_bytes = 0
         self._results: list[Scrubbed] = []
         self._outcomes: Counter[Outcome] = Counter()
         self._not_read: set[tuple[Path, str]] = set()
@@ -78,9 +79,11 @@ class ScrubReport:
         self._terminal.flush()
 
     def tell(self, result: Scrubbed, *, is_quiet: bool) -> None:
-        """What came of a plot; `is_quiet`: to the log alone."""
+        """What came of a plot; `is_quiet`: to the log, and kept for the document at the end."""
         self._outcomes[result.outcome] += 1
-        self._results.append(result)
+        self._n_bytes += result.n_bytes
+        if is_quiet:
+            self._results.append(result)
         self.n_read += result.outcome is not Outcome.NOT_READ
         line = _line(result)
         is_good = result.outcome in _GOOD
@@ -101,15 +104,14 @@ class ScrubReport:
         if as_json:
             self._print_json({"plots": [_as_plain(result) for result in self._results]})
             return
-        n_bytes = sum(result.n_bytes for result in self._results)
         told = ", ".join(
             f"{self._outcomes[outcome]} {_WORDS[outcome]}" for outcome in Outcome if self._outcomes[outcome]
         )
         if self.n_read < self.n_chosen - self._outcomes[Outcome.NOT_READ]:
-            told = f"{told or 'nothing was read'}, {self.n_chosen - len(self._results)} left"
+            told = f"{told or 'nothing was read'}, {self.n_chosen - self._outcomes.total()} left"
         took = short_duration(self._clock() - self._began_at)
         known = f"{sums.n_known} known" + (f", {sums.n_findings} of them with a finding" if sums.n_findings else "")
-        click.echo(f"{told or 'nothing was read'}; {format_bytes(n_bytes)} in {took}; {known}")
+        click.echo(f"{told or 'nothing was read'}; {format_bytes(self._n_bytes)} in {took}; {known}")
 
     def print_plan(self, plots: Sequence[KnownPlot], new: Sequence[Path], rate: int, *, as_json: bool) -> None:
         """What would be read, in that order, and what was found so far."""
