@@ -10,6 +10,7 @@ import click
 
 from chiatea.cli.options import config_option, json_option, load_config, until_stdin_closes_option
 from chiatea.cli.running import run_service, set_up_logs
+from chiatea.cli.scrub import scrub
 from chiatea.errors import ChiaTeaError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["copy"]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--once", is_flag=True, help="Move what is there now, then exit: with 1 if any plot was not moved.")
 @click.option("--dry-run", is_flag=True, help="Say what would go where, and why; change nothing.")
 @click.option(
@@ -54,6 +55,8 @@ def copy(
     With --json, at the end: {"jobs": [...], "targets": [...]} under the names of the protocol, "copier": the sums,
     "left_alone" and "unknown_temporary_files". Sizes are bytes, times are UTC seconds since the epoch.
     """
+    if _is_for_another_command(click.get_current_context()):
+        return
     config = load_config(config_filepath)
     if accepted:
         _accept_disks(config, accepted)
@@ -92,6 +95,19 @@ def _accept_disks(config: "Config", folders: tuple[Path, ...]) -> None:
 
     for line in asyncio.run(accept_disks(config, [folder.absolute() for folder in folders])):
         click.echo(line)
+
+
+copy.add_command(scrub)
+
+
+def _is_for_another_command(context: click.Context) -> bool:
+    """Options of the copier before the name of another command would do nothing."""
+    if context.invoked_subcommand is None:
+        return False
+    for name in context.params:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"options of {context.invoked_subcommand} come after its name")
+    return True
 
 
 def _server_of(config: "Config") -> "Server | None":

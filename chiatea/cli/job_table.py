@@ -1,10 +1,11 @@
 """Jobs, targets and copiers as tables, and as plain data."""
 
+import time
 from collections.abc import Sequence
 from typing import Any, Final
 
 from chiatea.cli.job_choice import Farm, plain
-from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget
+from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget, ScrubFinding
 from chiatea.protobuf.descriptors import as_dict
 from chiatea.units import format_bytes, short_duration
 
@@ -28,15 +29,21 @@ def document(farm: Farm) -> dict[str, Any]:
     """All of it, for JSON."""
     return {
         name: [farm.named(machine_id, as_dict(entry)) for machine_id, entry in farm.entries(topic)]
-        for name, topic in (("jobs", "copy_job"), ("targets", "copy_target"), ("copiers", "copier"))
+        for name, topic in (
+            ("jobs", "copy_job"),
+            ("targets", "copy_target"),
+            ("copiers", "copier"),
+            ("scrub_findings", "scrub_finding"),
+        )
     }
 
 
 def lines(farm: Farm, *, is_all: bool) -> list[str]:
-    """The jobs as a table, then a line for each copier."""
+    """The jobs as a table, then a line for each copier, and for each plot that is not any more what was moved."""
     copiers = [_copier_line(farm, machine_id, copier) for machine_id, copier in farm.entries("copier")]
     if not copiers:
         return ["no copier has reported yet: run `chia-tea copy` where plots are to be moved"]
+    copiers += [_finding_line(farm, machine_id, finding) for machine_id, finding in farm.entries("scrub_finding")]
     jobs = [(machine_id, job) for machine_id, job in farm.entries("copy_job") if is_all or job.state not in _OVER]
     jobs.sort(key=lambda pair: (farm.name_of(pair[0]), _ORDER.get(pair[1].state, 9), -pair[1].priority, pair[1].id))
     table = _table([_HEAD, *(_row(farm.name_of(machine_id), job) for machine_id, job in jobs)])
@@ -98,5 +105,19 @@ def _copier_line(farm: Farm, machine_id: str, copier: Copier) -> str:
     return (
         f"{farm.name_of(machine_id)}: {paused}{copier.n_active} under way at {format_bytes(copier.bytes_per_second)}/s"
         f"{limit}, {copier.n_queued} wait, {copier.n_done} moved ({format_bytes(copier.bytes_done)}), "
-        f"{copier.n_failed} failed"
+        f"{copier.n_failed} failed{_scrubs(copier)}"
     )
+
+
+def _scrubs(copier: Copier) -> str:
+    if not copier.n_known_hashes:
+        return ""
+    last = f", last {short_duration(time.time() - copier.last_scrub_time)} ago" if copier.n_scrubbed else ""
+    return f"; {copier.n_scrubbed} of {copier.n_known_hashes} known plots scrubbed{last}"
+
+
+def _finding_line(farm: Farm, machine_id: str, finding: ScrubFinding) -> str:
+    states = ScrubFinding.State
+    word = states.Name(finding.state).lower() if finding.state in states.values() else str(finding.state)
+    ago = short_duration(time.time() - finding.found_time)
+    return f"{farm.name_of(machine_id)}: {finding.id} is {word}, found {ago} ago: {finding.text}"

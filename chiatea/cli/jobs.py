@@ -52,10 +52,10 @@ _all = click.option("--all", "is_all", is_flag=True, help="All copies, and what 
 def list_(
     config_filepath: Path | None, as_json: bool, address: str | None, machines: tuple[str, ...], is_all: bool
 ) -> None:
-    """Jobs, targets and copiers as they are now.
+    """Jobs, targets and copiers as they are now, and plots with which a scrub found something wrong.
 
-    With --json: {"jobs", "targets", "copiers"}, all of them, under the names of the protocol, each with "machine" and
-    "machine_id".
+    With --json: {"jobs", "targets", "copiers", "scrub_findings"}, all of them, under the names of the protocol, each
+    with "machine" and "machine_id".
     """
     from chiatea.cli.job_table import document, lines  # noqa: PLC0415
 
@@ -235,7 +235,7 @@ def _farm(
     from chiatea.wire.feed import fetch_farm  # noqa: PLC0415
 
     server = server_of(config, token_files=tokens, address=address)
-    state = asyncio.run(fetch_farm(server, topics=("copier", "copy_target", "copy_job")))
+    state = asyncio.run(fetch_farm(server, topics=("copier", "copy_target", "copy_job", "scrub_finding")))
     return Farm(server, state, machines)
 
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from chiatea import __version__
 from chiatea.copier.job_spec import Verification
 from chiatea.copier.jobs import Job, JobState
+from chiatea.copier.known_plot import Finding, KnownPlot
 from chiatea.copier.placement import Limits, Load, Target, TargetState, room_bytes
-from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget
+from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget, ScrubFinding
 
-__all__ = ["copier_sums", "copy_job", "copy_target", "path_text", "remaining_seconds"]
+__all__ = ["copier_sums", "copy_job", "copy_target", "path_text", "remaining_seconds", "scrub_finding"]
 
 
 def path_text(path: object) -> str:
@@ -99,3 +100,18 @@ def copier_sums(jobs: Iterable[Job], *, n_done: int, bytes_done: int) -> Copier:
         sums.n_failed += job.state is JobState.FAILED
         sums.bytes_per_second += job.bytes_per_second
     return sums
+
+
+def scrub_finding(plot: KnownPlot, finding: Finding) -> ScrubFinding:
+    """What a scrub found of a plot."""
+    entry = ScrubFinding(
+        id=path_text(plot.path),
+        state=ScrubFinding.State.Value(finding.state.value),
+        found_time=finding.found_time,
+        moved_time=plot.kept_time,
+        expected_hash=plot.hash,
+        text=finding.text,
+    )
+    if finding.found_hash:
+        entry.found_hash = finding.found_hash
+    return entry

@@ -3,13 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
 
 from chiatea.copier.replace_rules import ReplaceRule, rule_from_json
 from chiatea.copier.replacing import Replacement, replacement_from_json
 
 Verification: TypeAlias = Literal["full", "sample", "none"]
 JsonValue: TypeAlias = "str | int | float | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+
+KNOWN_PLOTS_NAME: Final = "plots.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,11 @@ class JobSpec:
     def temporary(self) -> Path:
         """Its name until it is complete, verified and durable: one that no harvester loads."""
         return self.target_folder / f"{self.source.name}.copying"
+
+    @property
+    def known_plots_filepath(self) -> Path:
+        """Where the hash of the plot is kept for good: beside the journal's folder."""
+        return self.journal_folder.with_name(KNOWN_PLOTS_NAME)
 
     def to_json(self) -> dict[str, JsonValue]:
         """As fields of a JSON object. Names that are not UTF-8 travel as lone surrogates (`os.fsdecode`), which

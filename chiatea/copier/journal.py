@@ -7,7 +7,6 @@ from here, only what it should hold.
 
 import contextlib
 import enum
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ import xxhash
 from chiatea.copier.block_hashes import HASH_BYTES
 from chiatea.copier.failures import MoveFailedError, at_journal
 from chiatea.copier.job_spec import JobSpec, job_spec_from_json
+from chiatea.copier.locks import name_locked
 from chiatea.copier.replacing import GivingUp, giving_up_from_json
 from chiatea.copier.shown import shown
 
@@ -28,7 +28,6 @@ __all__ = ["EntryState", "Journal", "JournalEntry", "SourceIdentity"]
 _SUFFIX: Final = ".json"
 _NEW_SUFFIX: Final = ".json.new"
 _LOCK_NAME: Final = "lock"
-_LOCK_BYTES: Final = 1 << 62
 
 
 class EntryState(enum.StrEnum):
@@ -155,8 +154,7 @@ class Journal:
     @contextlib.contextmanager
     def locked(self, spec: JobSpec) -> Iterator[None]:
         """Holds the lock of one job at one target. The system frees it when the process ends; a worker that hangs on a
-        lost target does not keep its job from going to another one. A process holds one at a time: to close the file
-        frees all of its locks (fcntl(2)).
+        lost target does not keep its job from going to another one. A process holds one at a time.
 
         Raises:
             MoveFailedError: `internal`; another worker is at it.
@@ -164,17 +162,11 @@ class Journal:
         with contextlib.ExitStack() as stack:
             with at_journal(f"{shown(self._folder)}: cannot be locked"):
                 self._make_folder()
-                descriptor = os.open(self._folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                stack.callback(_close, descriptor)
-                # One byte of one file stands for each pair, so that no lock files are left behind.
                 name = os.fsencode(spec.job_id) + b"\0" + os.fsencode(spec.target_folder)
-                place = xxhash.xxh3_64_intdigest(name) % _LOCK_BYTES
-                try:
-                    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-                except (BlockingIOError, PermissionError):
+                if not stack.enter_context(name_locked(self._folder / _LOCK_NAME, name)):
                     raise MoveFailedError(
                         "internal", f"{shown(spec.source)}: another worker is at it", "it is tried again when that ends"
-                    ) from None
+                    )
             yield
 
     def _path(self, job_id: str) -> Path:
@@ -189,12 +181,6 @@ class Journal:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _close(descriptor: int) -> None:
-    """Nothing was written, so there is nothing that could be lost."""
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
 
 
 def _encoded(entry: JournalEntry) -> bytes:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chiatea.config import BandwidthPeriod, Config
-from chiatea.copier.job_spec import Verification
+from chiatea.copier.job_spec import KNOWN_PLOTS_NAME, Verification
 from chiatea.copier.jobs import RetryPolicy
 from chiatea.copier.placement import Limits
 from chiatea.copier.replace_rules import ReplaceRule
 
-__all__ = ["Settings", "settings_of"]
+__all__ = ["Settings", "known_plots_filepath", "settings_of"]
 
 _ONCE_RETRIES = 2
 _ONCE_RETRY_SECONDS = 1.0
@@ -64,3 +64,8 @@ def settings_of(config: Config, *, once: bool) -> Settings:
             for number, rule in enumerate(copy.replace, start=1)
         ),
     )
+
+
+def known_plots_filepath(config: Config) -> Path:
+    """Where workers keep the hashes of what they moved: see `JobSpec`."""
+    return config.machine.state_folder / "copy" / KNOWN_PLOTS_NAME

@@ -178,6 +178,17 @@ class TargetEnd:
         with at_target(f"{shown(self._spec.target_folder)}: cannot be made durable"):
             self._system.sync(self._folder)
 
+    def moved_status(self) -> os.stat_result:
+        """Of the plot under its final name.
+
+        Raises:
+            MoveFailedError: `target_lost`; nothing has that name any more.
+        """
+        status = self.final_status()
+        if status is None:
+            raise MoveFailedError("target_lost", f"{shown(self._spec.target)}: went as soon as it had its name")
+        return status
+
     def remove_second_name(self) -> None:
         """Removes the temporary name of a file that has its final name too."""
         with at_target(f"{shown(self._spec.temporary)}: cannot be removed"):

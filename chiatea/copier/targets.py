@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from chiatea.copier.disks import disk_of, unmounted_point
+from chiatea.copier.disks import disk_of, is_on_root, unmounted_point
 from chiatea.copier.placement import Target, TargetState
 from chiatea.question import Question, UnansweredError
 
@@ -62,7 +62,7 @@ def _not_mounted(folder: Path, status: os.stat_result, *, on_root: bool) -> str:
     missing = unmounted_point(folder)
     if missing is not None:
         return f"is not mounted: nothing is at {missing}, which fstab names"
-    if not on_root and status.st_dev == Path("/").stat().st_dev:
+    if not on_root and is_on_root(status.st_dev):
         return "is not mounted, or lies on the system's own disk, which copy.targets_on_root would allow"
     return ""
 

@@ -8,7 +8,7 @@
 6. The temporary file is made durable; the journal has the hashes of all its blocks.
 7. The source is looked at again; the copy is read back from the device.
 8. The journal says that it is complete.
-9. It gets its final name, and the folder is made durable.
+9. It gets its final name, and the folder is made durable; the hashes of its blocks are kept for good.
 10. The source is removed, and its folder is made durable.
 11. Old plots go that the plot was to replace (`giving_up`).
 12. The journal forgets the job.
@@ -25,11 +25,13 @@ from typing import Final, Literal, TypeAlias
 
 from chiatea.copier.block_hashes import BlockHasher, whole_file_hash
 from chiatea.copier.control import CancelledError, Control, LeftOffError
+from chiatea.copier.disks import is_on_root
 from chiatea.copier.failures import MoveFailedError
 from chiatea.copier.giving_up import NewPlot, OldPlotsEnd
 from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.journal import EntryState, Journal, JournalEntry, SourceIdentity
+from chiatea.copier.known_plot import KnownPlot
 from chiatea.copier.plot_header import parse_plot_header
 from chiatea.copier.recovery import Anew, GoOn, Published, situation_of
 from chiatea.copier.replace_rules import plot_facts
@@ -40,6 +42,7 @@ from chiatea.copier.steps import Geometry, Steps
 from chiatea.copier.system_calls import System
 from chiatea.copier.target_end import TargetEnd
 from chiatea.copier.verification import ReadBack, blocks_to_read, matching_prefix, verify
+from chiatea.errors import DatabaseError
 
 __all__ = ["Order", "Transfer"]
 
@@ -138,8 +141,10 @@ class Transfer:
             target.publish()
         target.check_place()
         target.sync_folder()
+        self._keep_hashes(target, entry)
         source.remove(entry.source)
         kept_old = self._replace_old(target)
+        self._forget_replaced()
         self._journal.forget(self._spec.job_id)
         return Done(
             job_id=self._spec.job_id,
@@ -150,6 +155,29 @@ class Transfer:
             read_from_device=self._is_from_device,
             kept_old=kept_old,
         )
+
+    def _keep_hashes(self, target: TargetEnd, entry: JournalEntry) -> None:
+        """Once more where that was done before a crash: it changes nothing.
+
+        Raises:
+            MoveFailedError: `internal`; the journal has the job, and the hashes.
+        """
+        from chiatea.copier.known_plots import keep_plot  # noqa: PLC0415 - SQLite, for an instant at the end
+
+        status, now = target.moved_status(), self._wall_clock()
+        plot = KnownPlot(
+            path=self._spec.target,
+            file_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            is_on_root=is_on_root(status.st_dev),
+            hash=whole_file_hash(entry.blocks, entry.source.file_bytes),
+            kept_time=now,
+            read_time=now if self._spec.verification == "full" and self._is_from_device else 0.0,
+        )
+        try:
+            keep_plot(self._spec.known_plots_filepath, plot, entry.blocks, instead_of=self._spec.source)
+        except DatabaseError as error:
+            raise MoveFailedError("internal", f"the hash of the plot cannot be kept: {error}") from error
 
     def _situation(
         self, entry: JournalEntry, identity: SourceIdentity | None, target: TargetEnd
@@ -209,6 +237,16 @@ class Transfer:
         except MoveFailedError as error:
             return str(error)
         return "; ".join(faults)
+
+    def _forget_replaced(self) -> None:
+        """What was given up is not missed by a scrub. Where that cannot be written, `copy scrub --forget` does it."""
+        from chiatea.copier.known_plots import KnownPlots  # noqa: PLC0415 - SQLite, for an instant at the end
+
+        giving_up = self._current.giving_up
+        if giving_up is not None and giving_up.gone:
+            folder = self._spec.target_folder
+            with contextlib.suppress(DatabaseError), KnownPlots(self._spec.known_plots_filepath) as known:
+                known.forget([folder / name for name in giving_up.gone])
 
     def _new_plot(self, version: int) -> NewPlot:
         entry = self._current

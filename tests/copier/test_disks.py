@@ -194,6 +194,25 @@ def test_a_power_cut_at_any_call_of_a_move_that_replaces_old_plots_costs_none_to
     record_property("points", hit)
 
 
+def test_a_move_that_is_done_and_the_plots_hashes_survive_a_power_cut(
+    tmp_path: Path, kind: str, make_disk: Callable[..., Disk]
+) -> None:
+    disk = make_disk(kind)
+    target_folder = disk.mount_point / "plots"
+    target_folder.mkdir()
+    for number in range(3):
+        os.sync()
+        move = make_move(disk.mount_point / f"{number}", 140_001 + number, target_folder=target_folder)
+        os.sync()
+        # One file for all: the first move makes it, the others write to it.
+        journal_folder = disk.mount_point / "journal"
+        assert isinstance(move.run(journal_folder=journal_folder), Done)
+        disk.cut_power()
+        disk.unmount()
+        assert disk.mount().returncode == 0
+        move.assert_moved(journal_folder=journal_folder)
+
+
 def test_a_disk_that_goes_away_in_mid_copy_is_lost_and_gets_its_plot_when_it_is_back(
     tmp_path: Path, kind: str, make_disk: Callable[..., Disk]
 ) -> None:

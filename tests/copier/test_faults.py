@@ -81,7 +81,8 @@ pytestmark = [
 def _paths(move: Move) -> list[str]:
     job = move.journal_folder / "job-1.json"
     paths = (move.source.parent, move.source, move.target_folder, move.temporary, move.target, move.journal_folder, job)
-    return [str(path) for path in (*paths, f"{job}.new", move.journal_folder / "lock")]
+    known = move.known_plots_filepath
+    return [str(path) for path in (*paths, f"{job}.new", move.journal_folder / "lock", known, f"{known}-journal")]
 
 
 def _run(
