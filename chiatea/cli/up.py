@@ -37,7 +37,7 @@ def up(config_filepath: Path | None, headless: bool) -> None:
 
     create_missing(security_files(config), now=time.time())
     services = [("serve", "listening on "), ("collect", "")]
-    if config.copy_.source_folders and config.copy_.target_folders:
+    if config.copy_.source_folders and config.copy_.all_target_folders:
         services.append(("copy", ""))
     options = ["--config", str(config_filepath.absolute())] if config_filepath is not None else []
     if "--debug" in sys.argv:

@@ -19,7 +19,7 @@ from chiatea.tui.thresholds import DEFAULT_THRESHOLDS
 from chiatea.tui.view import FarmView
 from tests.tui.sample_farm import NOW, SampleFeed, disk, put, sample_farm
 from tests.tui.sample_server import SampleServer
-from tests.tui.test_app import HOSTILE, LARGE, SMALL, Clock, dashboard, rows, static, until
+from tests.tui.test_app import HOSTILE, LARGE, SMALL, Clock, dashboard, number_of, rows, static, until
 
 ITEM = Item("a", "disk", "/mnt/plots3")
 
@@ -102,7 +102,7 @@ async def test_enter_on_a_red_disk_says_value_threshold_since_when_and_what_led_
     server = PastServer()
     server.past = [event(900, red(0.5), ADD), event(600, red(0.995)), event(300, red(0.995, n_pending_sectors=8))]
     async with dashboard(SampleFeed(sample_farm()), size, server=server) as pilot:
-        await pilot.press("4")
+        await pilot.press(number_of("hardware"))
         await until(pilot, lambda: "/mnt/plots3" in "".join(rows(pilot, "disks")))
         await pilot.press("tab", "down", "down", "down", "enter")
         await until(pilot, lambda: "for 10 min" in shown(pilot))

@@ -10,7 +10,7 @@ from chiatea.tui.line_view import LineView
 from chiatea.tui.list_pane import ListPane
 from tests.tui.sample_farm import GIB, NOW, SampleFeed, put, sample_farm
 from tests.tui.sample_server import SampleServer
-from tests.tui.test_app import HOSTILE, LARGE, SMALL, Clock, dashboard, rows, static, until
+from tests.tui.test_app import HOSTILE, LARGE, SMALL, Clock, dashboard, number_of, rows, static, until
 
 
 class GrowingServer(SampleServer):
@@ -34,7 +34,7 @@ class GrowingServer(SampleServer):
 
 async def test_machines_stand_above_their_disks_and_processes() -> None:
     async with dashboard(SampleFeed(sample_farm()), server=GrowingServer()) as pilot:
-        await pilot.press("4")
+        await pilot.press(number_of("hardware"))
         await until(pilot, lambda: any("loft" in line for line in rows(pilot, "machines")))
         barn, cellar, loft = rows(pilot, "machines")[1:]
         assert barn.split()[:3] == ["barn", "●", "online"]
@@ -46,7 +46,7 @@ async def test_machines_stand_above_their_disks_and_processes() -> None:
 async def test_disks_tell_when_they_will_be_full_and_each_machine_is_asked_once() -> None:
     feed, server = SampleFeed(sample_farm()), GrowingServer()
     async with dashboard(feed, server=server) as pilot:
-        await pilot.press("4")
+        await pilot.press(number_of("hardware"))
         await until(pilot, lambda: sorted(server.asked_of_disks) == ["a", "b", "c"])
         await until(pilot, lambda: "+48.0 GiB/d" in "".join(rows(pilot, "disks")))
         disks = {tuple(line.split()[:2]): line for line in rows(pilot, "disks")[1:]}
@@ -77,7 +77,7 @@ async def test_from_the_farm_down_to_the_plots_of_a_disk_and_back(size: tuple[in
 
 async def test_p_on_a_disk_lists_its_plots() -> None:
     async with dashboard(SampleFeed(sample_farm()), server=GrowingServer()) as pilot:
-        await pilot.press("4", "tab", "down")
+        await pilot.press(number_of("hardware"), "tab", "down")
         await until(pilot, lambda: pilot.app.screen.query_one("#disks").has_focus)
         await pilot.press("p")
         await until(pilot, lambda: "Plots of barn" in static(pilot, "header"))
@@ -89,7 +89,7 @@ async def test_a_machine_shows_its_parts_sensors_network_and_load() -> None:
     put(farm, "b", "sensor", Sensor(id="cpu/core", kind=Sensor.TEMPERATURE_CELSIUS, value=91, high_value=85))
     put(farm, "b", "network_interface", NetworkInterface(id="eth0", is_up=True, speed_megabits_per_second=1000))
     async with dashboard(SampleFeed(farm), server=GrowingServer()) as pilot:
-        await pilot.press("4", "down", "enter")
+        await pilot.press(number_of("hardware"), "down", "enter")
         await until(pilot, lambda: "Hardware ▸ cellar" in static(pilot, "header"))
         await until(pilot, lambda: any("harvester" in line for line in rows(pilot, "parts")))
         parts = "\n".join(rows(pilot, "parts"))
@@ -107,14 +107,14 @@ async def test_a_machine_shows_its_parts_sensors_network_and_load() -> None:
 
 async def test_a_machine_that_is_away_says_so_on_top() -> None:
     async with dashboard(SampleFeed(sample_farm()), SMALL, server=GrowingServer()) as pilot:
-        await pilot.press("4", "end", "enter")
+        await pilot.press(number_of("hardware"), "end", "enter")
         await until(pilot, lambda: "Hardware ▸ loft" in static(pilot, "header"))
         assert static(pilot, "machine-silence").startswith("✗ offline, nothing heard for 3 h.")
 
 
 async def test_in_a_small_terminal_the_focused_list_of_a_machine_is_open() -> None:
     async with dashboard(SampleFeed(sample_farm()), SMALL, server=GrowingServer()) as pilot:
-        await pilot.press("4", "enter")
+        await pilot.press(number_of("hardware"), "enter")
         await until(pilot, lambda: "Hardware ▸ barn" in static(pilot, "header"))
         seen = []
         for _ in range(7):
@@ -130,7 +130,7 @@ async def test_an_unreachable_server_leaves_growth_unknown() -> None:
     server, clock = GrowingServer(), Clock()
     server.is_gone = True
     async with dashboard(SampleFeed(sample_farm()), LARGE, clock, server=server) as pilot:
-        await pilot.press("4")
+        await pilot.press(number_of("hardware"))
         await until(pilot, lambda: any("/mnt/plots1" in line for line in rows(pilot, "disks")))
         assert "GiB/d" not in "".join(rows(pilot, "disks"))
         assert pilot.app.is_running
@@ -143,7 +143,7 @@ async def test_hostile_names_cannot_break_it(text: str) -> None:
     put(farm, "a", "sensor", Sensor(id=text, kind=Sensor.FAN_RPM, value=1e300))
     put(farm, "a", "network_interface", NetworkInterface(id=text))
     async with dashboard(SampleFeed(farm), SMALL, server=GrowingServer()) as pilot:
-        await pilot.press("4", "home")
+        await pilot.press(number_of("hardware"), "home")
         for _ in range(3):
             await pilot.press("enter", "tab", "tab", "tab")
         assert pilot.app.is_running
@@ -151,6 +151,6 @@ async def test_hostile_names_cannot_break_it(text: str) -> None:
 
 async def test_an_empty_farm_says_what_to_do() -> None:
     async with dashboard(SampleFeed(FarmState()), SMALL, server=GrowingServer()) as pilot:
-        await pilot.press("4", "enter", "p", "s")
+        await pilot.press(number_of("hardware"), "enter", "p", "s")
         assert pilot.app.is_running
         assert "chia-tea collect" in str(pilot.app.screen.query_one("#machines-pane .nothing").render())

@@ -16,7 +16,7 @@ from .test_app import LARGE, SMALL, dashboard, number_of, static, until
 
 
 def table(pilot: Pilot[None]) -> TableView:
-    return pilot.app.screen.query_one(TableView)
+    return pilot.app.screen.query_one("#disks", TableView)
 
 
 def shown(pilot: Pilot[None]) -> list[str]:
@@ -26,6 +26,8 @@ def shown(pilot: Pilot[None]) -> list[str]:
 async def to_disks(pilot: Any) -> None:
     await pilot.press(number_of("hardware"))
     await until(pilot, lambda: pilot.app.current_mode == "hardware" and len(shown(pilot)) > 1)
+    table(pilot).focus()
+    await until(pilot, lambda: table(pilot).has_focus)
 
 
 def many_disks(n: int) -> FarmState:
@@ -54,7 +56,7 @@ async def test_the_filter_counts_keeps_what_has_every_word_and_escape_takes_it_a
         await to_disks(pilot)
         await pilot.press("slash", *"BARN plots")
         await until(pilot, lambda: len(shown(pilot)) == 4)
-        pane = pilot.app.screen.query_one(ListPane)
+        pane = pilot.app.screen.query_one("#disks-pane", ListPane)
         assert "3 of 11" in str(pane.border_subtitle)
         await pilot.press("enter")
         assert table(pilot).has_focus
@@ -71,7 +73,7 @@ async def test_what_is_typed_into_the_filter_is_no_key() -> None:
         await pilot.press("slash", *"q1sz[")
         await pilot.pause()
         assert pilot.app.is_running
-        assert pilot.app.screen.query_one(Input).value == "q1sz["
+        assert pilot.app.screen.query_one("#disks-pane Input", Input).value == "q1sz["
 
 
 async def test_sorting_goes_through_the_columns_and_back_to_the_natural_order() -> None:
