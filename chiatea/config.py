@@ -553,6 +553,13 @@ class ThresholdsConfig(_Section):
 class TuiConfig(_Section):
     """The dashboard: `chia-tea tui` and `chia-tea up`."""
 
+    theme: str = ""
+    """Its colours: chia-tea, chia-tea-light, chia-tea-colour-blind, or one of Textual's. Default: the one that was
+    chosen last."""
+    read_only: bool = False
+    """Whether it gives no orders to copiers, whatever its token allows."""
+    keymap: dict[str, str] = Field(default_factory=dict)
+    """Other keys, by what they do: `{list.filter: f3, app.quit: "q,ctrl+q"}`. A wrong name is answered with all."""
     thresholds: ThresholdsConfig = _section()
 
 

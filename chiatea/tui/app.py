@@ -13,11 +13,16 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from chiatea.protobuf.descriptors import TOPICS
+from chiatea.security.roles import Role
 from chiatea.state.farm_state import FarmState
 from chiatea.tui.farm_server import FarmServer
 from chiatea.tui.feed_protocol import Feed
 from chiatea.tui.growth import Growth
+from chiatea.tui.line_view import LineView
+from chiatea.tui.list_pane import ListPane
 from chiatea.tui.lists.machines import MACHINE_TOPIC
+from chiatea.tui.options import DEFAULT_OPTIONS, Options, check_names
+from chiatea.tui.remembered import Remembered, read_remembered, write_remembered
 from chiatea.tui.screen_names import SCREEN_NAMES
 from chiatea.tui.screens.entry import EntryScreen
 from chiatea.tui.screens.events import EventsScreen
@@ -30,11 +35,11 @@ from chiatea.tui.screens.overview import OverviewScreen
 from chiatea.tui.screens.plots import PlotsScreen
 from chiatea.tui.screens.shell import ShellScreen
 from chiatea.tui.shown import Shown
+from chiatea.tui.table_view import TableView
 from chiatea.tui.themes import THEMES, styles_of
-from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, Thresholds
 from chiatea.tui.view import FarmView, Recent
 
-__all__ = ["ChiaTeaApp", "run", "run_async"]
+__all__ = ["ChiaTeaApp", "binding_ids", "run", "run_async"]
 
 FLUSH_SECONDS: Final = 0.25
 """Faster is not seen, and costs."""
@@ -77,17 +82,22 @@ class ChiaTeaApp(App[None]):
         feed: Feed,
         server: FarmServer,
         *,
-        thresholds: Thresholds = DEFAULT_THRESHOLDS,
+        options: Options = DEFAULT_OPTIONS,
         clock: Callable[[], float] = time.time,
-        first_mode: str = "farm",
     ) -> None:
-        """Shows what the feed tells, and asks the server for what it does not."""
+        """Shows what the feed tells, and asks the server for what it does not.
+
+        Raises:
+            ConfigurationError: the options name a theme or a key that there is not.
+        """
         super().__init__()
         self.server = server
         self._feed = feed
-        self._thresholds = thresholds
+        self._options = options
+        self._thresholds = options.thresholds
         self._clock = clock
-        self._first_mode = first_mode
+        path = options.remembered_filepath
+        self.remembered = read_remembered(path) if path is not None else Remembered()
         self._recent = Recent()
         self._growth = Growth()
         self._ticks = 0
@@ -95,15 +105,25 @@ class ChiaTeaApp(App[None]):
         self._frozen: FarmView | None = None
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        check_names(options, themes=self.available_themes, ids=binding_ids())
+        self.set_keymap(options.keymap)
+        wanted = options.theme or self.remembered.theme
+        self.theme = wanted if wanted in self.available_themes else THEMES[0].name
 
     async def on_mount(self) -> None:
         """Shows the first screen and begins to follow the server."""
-        await self.switch_mode(self._first_mode)
+        mode = self.remembered.screen
+        await self.switch_mode(mode if mode in self.MODES else SCREEN_NAMES[0].mode)
         self.theme_changed_signal.subscribe(self, lambda _: self._on_theme())
         self._follow()
         self._tick()
         self.set_interval(FLUSH_SECONDS, self._tick)
+
+    def remember(self) -> None:
+        """Keeps for the next time what was chosen."""
+        self.remembered.screen, self.remembered.theme = self.current_mode, self.theme
+        if self._options.remembered_filepath is not None:
+            write_remembered(self._options.remembered_filepath, self.remembered)
 
     @work(name="feed", exit_on_error=True)
     async def _follow(self) -> None:
@@ -147,7 +167,7 @@ class ChiaTeaApp(App[None]):
             styles_of(self.current_theme),
             self._feed.has_snapshot,
             frozen.now if frozen is not None else None,
-            self._feed.role,
+            Role.VIEWER if self._options.is_read_only else self._feed.role,
         )
         crumbs = [crumb for screen in screens for crumb in screen.crumbs]
         # What was opened from a machine's screen names the machine too.
@@ -219,14 +239,31 @@ class ChiaTeaApp(App[None]):
                 yield SystemCommand(f"theme: {theme}", "Other colours", partial(setattr, self, "theme", theme))
 
 
-def run(feed: Feed, server: FarmServer, thresholds: Thresholds) -> None:
-    """Shows the dashboard until its user leaves."""
-    asyncio.run(run_async(feed, server, thresholds))
+def binding_ids() -> set[str]:
+    """What keys can be chosen for, by `tui.keymap`."""
+    classes: set[type] = {ChiaTeaApp, TableView, ListPane, LineView}
+    waiting: list[type] = [ShellScreen]
+    while waiting:
+        classes.add(waiting[-1])
+        waiting += waiting.pop().__subclasses__()
+    bindings = [binding for each in classes for binding in vars(each).get("BINDINGS", ())]
+    return {binding.id for binding in bindings if isinstance(binding, Binding) and binding.id}
 
 
-async def run_async(feed: Feed, server: FarmServer, thresholds: Thresholds) -> None:
-    """Shows the dashboard until its user leaves, in a loop that runs."""
+def run(feed: Feed, server: FarmServer, options: Options) -> None:
+    """Shows the dashboard until its user leaves.
+
+    Raises:
+        ConfigurationError: the options name a theme or a key that there is not.
+    """
+    asyncio.run(run_async(feed, server, options))
+
+
+async def run_async(feed: Feed, server: FarmServer, options: Options) -> None:
+    """As `run`, in a loop that runs."""
+    app = ChiaTeaApp(feed, server, options=options)
     try:
-        await ChiaTeaApp(feed, server, thresholds=thresholds).run_async()
+        await app.run_async()
     finally:
+        app.remember()
         await server.close()
