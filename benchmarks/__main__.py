@@ -3,7 +3,19 @@
 import runpy
 import time
 
-BENCHMARKS = ("pipeline", "sync", "fanout", "collectors", "history", "hardware", "collector", "latency", "log", "copy")
+BENCHMARKS = (
+    "pipeline",
+    "sync",
+    "fanout",
+    "collectors",
+    "history",
+    "hardware",
+    "collector",
+    "latency",
+    "log",
+    "copy",
+    "plots",
+)
 
 for name in BENCHMARKS:
     began = time.monotonic()

@@ -5,15 +5,18 @@ configuration, and no file at all is one too.
 """
 
 import difflib
+import itertools
 import math
 import os
 import re
 import shlex
 import socket
 import textwrap
+from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import yaml
 from pydantic import (
@@ -37,8 +40,10 @@ from chiatea.units import exact_bytes, format_duration, parse_bytes, parse_durat
 
 __all__ = [
     "DEFAULT_FILEPATH",
+    "BandwidthPeriod",
     "Config",
     "HardwareConfig",
+    "ThresholdsConfig",
     "check_folder_names",
     "check_folders",
     "default_filepath",
@@ -59,6 +64,48 @@ def _bytes(value: object) -> object:
 
 def _rate(value: object) -> object:
     return 0 if value == "" else _bytes(value)
+
+
+def _pair(value: object) -> object:
+    numbers = [_threshold(number) for number in value] if isinstance(value, list | tuple) else []
+    if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
+        raise ValueError("should be two numbers, yellow from and red from: [90, 98]")
+    warn, bad = numbers[0], numbers[1]
+    if warn > bad:
+        raise ValueError(f"yellow begins at {warn:g}, after red at {bad:g}: the smaller number comes first")
+    return warn, bad
+
+
+def _threshold(value: object) -> float | None:
+    try:
+        number = parse_duration(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    return float(number) if 0 <= number < 1e15 else None
+
+
+def _plain_pair(value: tuple[float, float]) -> list[int | float]:
+    return [int(number) if number.is_integer() else number for number in value]
+
+
+def _date(value: object) -> object:
+    try:
+        return datetime.strptime(str(value), "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise ValueError(f"{value!r} is no day: write it as 2024-01-31") from None
+
+
+def _minute_of_day(value: object) -> object:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)|24:00", value, re.ASCII) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(f"{value!r} is no time of day: write it as 08:00 or 23:30")
+    return int(match[1]) * 60 + int(match[2]) if match[1] else 24 * 60
+
+
+def _time_of_day(minute: int) -> str:
+    return f"{minute // 60:02}:{minute % 60:02}"
 
 
 def _suffix(value: str) -> str:
@@ -103,7 +150,24 @@ Rate = Annotated[
     Field(ge=0),
     PlainSerializer(exact_bytes, return_type=str, when_used="json"),
 ]
+Date = Annotated[
+    float,
+    BeforeValidator(_date),
+    PlainSerializer(
+        lambda time: datetime.fromtimestamp(time, UTC).date().isoformat(), return_type=str, when_used="json"
+    ),
+]
+"""A day, by its first moment in UTC: seconds since the epoch."""
+MinuteOfDay = Annotated[
+    int, BeforeValidator(_minute_of_day), PlainSerializer(_time_of_day, return_type=str, when_used="json")
+]
 Suffix = Annotated[str, AfterValidator(_suffix)]
+Pair = Annotated[
+    tuple[float, float],
+    BeforeValidator(_pair),
+    PlainSerializer(_plain_pair, return_type=list[int | float], when_used="json"),
+]
+"""From where on a number is yellow, and from where on red."""
 SpoolSize = Annotated[Bytes, Field(ge=10**6, le=10**12)]
 
 
@@ -144,7 +208,8 @@ class MachineConfig(_Section):
     name: str = Field(default_factory=socket.gethostname, min_length=1, max_length=100)
     """The name that dashboards show. Default: the host's name."""
     state_folder: Filepath = _default_path("~/.chia_tea/state")
-    """What must survive a restart: this machine's id, how far its logs are read, what is half copied."""
+    """What must survive a restart: this machine's id, how far its logs are read, what is half copied, the hashes of
+    moved plots (26 KB for 100 GiB)."""
 
 
 class LoggingConfig(_Section):
@@ -197,6 +262,80 @@ class HardwareConfig(_Section):
         return value
 
 
+class OldPlotsConfig(_Section):
+    """Old plots of which all of this holds."""
+
+    version: Literal[1, 2] | None = None
+    suffixes: tuple[Suffix, ...] = Field(default=(), strict=False)
+    name: str = Field(default="", max_length=255)
+    made_before: Date | None = None
+    older_than: Annotated[Seconds, Field(ge=60.0)] | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _is_a_pattern(cls, value: str) -> str:
+        if "/" in value or (value and not value.strip("*")):
+            raise ValueError(f"{value!r} is no pattern of some plots' names: write it as plot-k32-2021-*")
+        return value
+
+
+class NewPlotsConfig(_Section):
+    """The new plots that a rule is for."""
+
+    suffixes: tuple[Suffix, ...] = Field(default=(), strict=False)
+
+
+class ReplaceRuleConfig(_Section):
+    """One rule of `copy.replace`."""
+
+    name: str = Field(default="", max_length=100)
+    old: OldPlotsConfig = _section()
+    new: NewPlotsConfig = _section()
+    when_full: Literal["write_first", "delete_first"] = "write_first"
+
+    @model_validator(mode="after")
+    def _says_which(self) -> "ReplaceRuleConfig":
+        old = self.old
+        is_by_suffix_alone = not (old.version or old.name or old.made_before or old.older_than)
+        if is_by_suffix_alone and not old.suffixes:
+            raise ValueError(
+                "does not say which plots are old: give `old` a version, suffixes, name, made_before or older_than"
+            )
+        if is_by_suffix_alone and self.new.suffixes and set(self.new.suffixes) <= set(old.suffixes):
+            raise ValueError("is for none: a plot is never deleted for one that the rule calls old as well")
+        return self
+
+
+class TargetGroupConfig(_Section):
+    """Target folders of one rank."""
+
+    name: str = Field(min_length=1, max_length=100)
+    folders: tuple[Filepath, ...] = Field(strict=False, min_length=1)
+
+
+class BandwidthPeriod(_Section):
+    """A part of each day, over midnight where `until` comes before `from`. Times are minutes of the day."""
+
+    from_: MinuteOfDay = Field(alias="from")
+    until: MinuteOfDay
+    max: Rate
+
+    def __str__(self) -> str:
+        return f"{_time_of_day(self.from_)}-{_time_of_day(self.until)}"
+
+    @model_validator(mode="after")
+    def _is_not_empty(self) -> "BandwidthPeriod":
+        if self.from_ == self.until:
+            raise ValueError(f"{self} begins and ends at once: for the whole day there is copy.max_bandwidth")
+        return self
+
+    def holds_at(self, minute: int) -> bool:
+        """Whether it is a minute of this period."""
+        if self.from_ < self.until:
+            return self.from_ <= minute < self.until
+        return minute >= self.from_ or minute < self.until
+
+
 class CopyConfig(_Section):
     """Which plots are moved, and where to."""
 
@@ -204,6 +343,11 @@ class CopyConfig(_Section):
     """Folders that plotters write finished plots to; their own folders are not looked into."""
     target_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
     """Folders that the harvester loads plots from."""
+    target_groups: tuple[TargetGroupConfig, ...] = Field(default=(), strict=False)
+    """More of them, in groups that are filled one after the other, the first one first:
+    [{name: fast, folders: [/one, /two]}, {name: usb, folders: [/three]}]. Within a group plots spread over its disks. A
+    plot for which a group has room waits while the disks that have it are busy; what no disk of it that can be used has
+    room for goes to the next group. Those of target_folders come last."""
     drained_folders: tuple[Filepath, ...] = Field(default=(), strict=False)
     """Those of the target folders that get nothing new; what is half copied to them is still ended."""
     targets_on_root: bool = False
@@ -226,6 +370,12 @@ class CopyConfig(_Section):
     """How many copies are under way at once."""
     max_bandwidth: Rate = 0
     """What all copies together may move in a second, as 200MB; 0: as fast as the disks are."""
+    max_bandwidth_per_job: Rate = 0
+    """What one copy may, beside that; 0: its share of what all may."""
+    bandwidth_by_time: tuple[BandwidthPeriod, ...] = Field(default=(), strict=False)
+    """What all may instead at times of the day, by this machine's clock: [{from: "08:00", until: "23:00", max: 50MB}],
+    over midnight where `until` comes first. A limit by `chia-tea jobs bandwidth` holds until the next of these
+    times."""
     retries: int = Field(default=5, ge=0, le=1000)
     """How often a plot is tried again that could not be read, or whose copy failed."""
     retry_after: Annotated[Seconds, Field(ge=0.0, le=86400.0)] = 30.0
@@ -235,6 +385,46 @@ class CopyConfig(_Section):
     rescan_every: Annotated[Seconds, Field(ge=0.1, le=86400.0)] = 60.0
     """How often all folders are looked at. New files in a source folder are seen sooner where the system tells of
     them, which it does not for those of other machines."""
+    replace: tuple[ReplaceRuleConfig, ...] = Field(default=(), strict=False)
+    """Old plots that are deleted for new ones when no target has room, none by default:
+    [{name: old ones, old: {version: 1}, new: {suffixes: [.plot2]}, when_full: write_first}]. `old` takes version (1 or
+    2), suffixes, name (with * and ?), made_before (a date) and older_than (730d), of which all must hold; `new` says
+    which plots the rule is for, all by default. write_first: the new plot is written into what the disk has free,
+    copy.reserve too, and only when it is complete, read back and has its name, as few old ones go as make the reserve
+    good. delete_first: where there is not so much free, they may go before. `chia-tea copy --dry-run` says which."""
+
+    @field_validator("replace")
+    @classmethod
+    def _have_own_names(cls, rules: tuple[ReplaceRuleConfig, ...]) -> tuple[ReplaceRuleConfig, ...]:
+        names = [rule.name or f"{number}" for number, rule in enumerate(rules, start=1)]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"{name} is there twice: each rule has a name of its own")
+        return rules
+
+    @model_validator(mode="after")
+    def _verifies_before_it_deletes(self) -> "CopyConfig":
+        if self.replace and self.verification == "none":
+            raise ValueError("replace deletes old plots for new ones that were read back: verification may not be none")
+        return self
+
+    @field_validator("bandwidth_by_time")
+    @classmethod
+    def _do_not_overlap(cls, periods: tuple[BandwidthPeriod, ...]) -> tuple[BandwidthPeriod, ...]:
+        for one, other in itertools.combinations(periods, 2):
+            if any(one.holds_at(minute) and other.holds_at(minute) for minute in range(24 * 60)):
+                raise ValueError(f"{one} and {other} overlap: at each time one of them may hold")
+        return periods
+
+    @property
+    def ranked_groups(self) -> tuple[tuple[str, tuple[Path, ...]], ...]:
+        """The target folders by the name of their group, the first group first; target_folders have no name."""
+        groups = [(group.name, group.folders) for group in self.target_groups]
+        return (*groups, ("", self.target_folders)) if self.target_folders else tuple(groups)
+
+    @property
+    def all_target_folders(self) -> tuple[Path, ...]:
+        """Those of all groups, each once."""
+        return tuple(dict.fromkeys(folder for _, folders in self.ranked_groups for folder in folders))
 
 
 class AuthConfig(_Section):
@@ -329,6 +519,50 @@ class MonitoringConfig(_Section):
     client: ClientConfig = _section()
 
 
+class ThresholdsConfig(_Section):
+    """From where on the dashboard shows a number yellow, and from where on red: [90, 98]. Enter on what is yellow or
+    red says which of these it is over.
+    """
+
+    disk_used_percent: Pair = (95, 99)
+    """How full a disk is, of what an ordinary process may use."""
+    disk_busy_percent: Pair = (90, 98)
+    """The share of time in which a disk had a request under way."""
+    disk_celsius: Pair = (60, 70)
+    """A disk's own temperature. Most makers allow 60 or 70."""
+    disk_pending_sectors: Pair = (1, 100)
+    """Sectors of a disk that wait to be read again."""
+    cpu_percent: Pair = (85, 97)
+    """The load of all cores."""
+    cpu_celsius: Pair = (85, 95)
+    """The hottest sensor of the processor."""
+    ram_percent: Pair = (80, 93)
+    """The memory in use."""
+    swap_percent: Pair = (50, 90)
+    """The swap in use."""
+    lookup_seconds: Pair = (5, 15)
+    """A harvester's lookup. Chia warns from 8 s; an answer after about 28 s wins nothing any more."""
+    quiet_seconds: Pair = (60, 300)
+    """How long a harvester that runs has had no challenge."""
+    missed_percent: Pair = (0, 5)
+    """The share of challenges that a harvester did not answer in time; none at all is never yellow."""
+    clock_seconds: Pair = (2, 30)
+    """How far a machine's clock is off the server's."""
+
+
+class TuiConfig(_Section):
+    """The dashboard: `chia-tea tui` and `chia-tea up`."""
+
+    theme: str = ""
+    """Its colours: chia-tea, chia-tea-light, chia-tea-colour-blind, or one of Textual's. Default: the one that was
+    chosen last."""
+    read_only: bool = False
+    """Whether it gives no orders to copiers, whatever its token allows."""
+    keymap: dict[str, str] = Field(default_factory=dict)
+    """Other keys, by what they do: `{list.filter: f3, app.quit: "q,ctrl+q"}`. A wrong name is answered with all."""
+    thresholds: ThresholdsConfig = _section()
+
+
 class Config(_Section):
     """The whole of config.yml."""
 
@@ -338,6 +572,7 @@ class Config(_Section):
     hardware: HardwareConfig = _section()
     copy_: CopyConfig = Field(default_factory=dict, alias="copy")  # type: ignore[assignment]
     monitoring: MonitoringConfig = _section()
+    tui: TuiConfig = _section()
 
     _filepath: Path = PrivateAttr(default=Path(DEFAULT_FILEPATH))
 
@@ -401,12 +636,19 @@ def load(filepath: Path | None = None) -> Config:
     return config
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML whose keys are words, none there twice, and whose dates are text."""
+_NUMBERS: Final = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
 
-    # As in the base, but for dates: a machine may be called 2024-01-01.
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose keys are words, none there twice, and whose dates and times are text."""
+
+    # As in the base, but for dates: a machine may be called 2024-01-01; and 23:00 is a time, not the number 1380.
     yaml_implicit_resolvers = {  # noqa: RUF012 - PyYAML's own way
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        first: [
+            (tag, re.compile(rf"(?![^:]*:)(?:{pattern.pattern})", pattern.flags) if tag in _NUMBERS else pattern)
+            for tag, pattern in resolvers
+            if tag != "tag:yaml.org,2002:timestamp"
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -494,6 +736,8 @@ _SHOULD: Final = {
     "bool_type": "should be true or false",
     "is_instance_of": "should be a path",
     "string_too_short": "should not be empty",
+    "too_short": "should not be empty",
+    "missing": "should be there",
     "invalid_key": "should be a word: every key is one",
 }
 
@@ -526,11 +770,13 @@ def _shown(fault: ErrorDetails) -> str:
 
 def _known_keys(location: tuple[str | int, ...]) -> str:
     model: type[BaseModel] = Config
-    for step in location[:-1]:
+    for step in filter(lambda step: not isinstance(step, int), location[:-1]):
         field = next((f for n, f in model.model_fields.items() if (f.alias or n) == step), None)
-        if field is None or not isinstance(field.annotation, type) or not issubclass(field.annotation, BaseModel):
+        # Of a list of sections its sections count.
+        section = next(iter(get_args(field.annotation)), field.annotation) if field is not None else None
+        if not isinstance(section, type) or not issubclass(section, BaseModel):
             return "see config.yml.example"
-        model = field.annotation
+        model = section
     names = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(str(location[-1]), names, n=1)
     return f"did you mean {close[0]}?" if close else f"known are {', '.join(names)}"
@@ -549,6 +795,7 @@ def check_folders(config: Config) -> None:
         for key, folders in (
             ("source_folders", config.copy_.source_folders),
             ("target_folders", config.copy_.target_folders),
+            *((f"target_groups.{n}.folders", group.folders) for n, group in enumerate(config.copy_.target_groups)),
         )
         for index, folder in enumerate(folders)
         if folder.exists() and not folder.is_dir()
@@ -570,11 +817,17 @@ def check_folder_names(config: Config) -> None:
 
 
 def _contradictions(config: Config) -> Iterator[str]:
-    sources, targets = set(config.copy_.source_folders), set(config.copy_.target_folders)
+    sources, targets = set(config.copy_.source_folders), set(config.copy_.all_target_folders)
     for folder in sorted(sources & targets):
         yield f"{config.filepath}: copy: {folder} is both a source and a target folder: it can be one of them only"
     for folder in sorted(set(config.copy_.drained_folders) - targets):
         yield f"{config.filepath}: copy.drained_folders: {folder} is no target folder: it needs no draining"
+    names = Counter(group.name for group in config.copy_.target_groups)
+    for name in sorted(name for name, n in names.items() if n > 1):
+        yield f"{config.filepath}: copy.target_groups: {name} is there twice: each group has a name of its own"
+    n_groups = Counter(folder for _, folders in config.copy_.ranked_groups for folder in set(folders))
+    for folder in sorted(folder for folder, n in n_groups.items() if n > 1):
+        yield f"{config.filepath}: copy: {folder} is in {n_groups[folder]} groups of targets: it can be in one only"
 
 
 def example() -> str:
@@ -615,5 +868,5 @@ def _shown_default(field: FieldInfo) -> str:
     if isinstance(value, float):
         return format_duration(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(value)}]"
+        return f"[{', '.join(str(item) for item in value)}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -16,6 +16,7 @@ sys.path.insert(0, str(ROOT))
 from chiatea.tui.app import ChiaTeaApp
 from chiatea.wire.feed import Connection
 from tests.tui.sample_farm import NOW, SampleFeed, sample_farm
+from tests.tui.sample_server import SampleServer
 
 FOLDER = ROOT / "screenshots"
 FONT = "DejaVu Sans Mono"
@@ -23,7 +24,7 @@ FONT = "DejaVu Sans Mono"
 
 async def picture(name: str, feed: SampleFeed, size: tuple[int, int], keys: tuple[str, ...] = ()) -> None:
     """Renders one state of the dashboard to SVG and PNG."""
-    app = ChiaTeaApp(feed, clock=lambda: NOW)
+    app = ChiaTeaApp(feed, SampleServer(), clock=lambda: NOW)
     async with app.run_test(size=size) as pilot:
         for n in range(24):
             for machine_id, seconds in (("a", 0.2 + 0.1 * (n % 3)), ("b", 1.0 + n % 7)):

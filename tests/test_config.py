@@ -313,3 +313,96 @@ def test_folders_that_contradict_each_other_are_refused_without_asking_a_disk(pa
     assert len(caught.value.lines()) == 2
     assert "/b is both a source and a target folder" in str(caught.value)
     assert "/d is no target folder" in str(caught.value)
+
+
+def test_thresholds_are_two_numbers_with_units_where_they_are_durations(path: Path) -> None:
+    config = _load(path, "tui: {thresholds: {disk_used_percent: [90, 97.5], quiet_seconds: [2m, 10m]}}")
+    assert list(config.tui.thresholds.disk_used_percent) == [90, 97.5]
+    assert list(config.tui.thresholds.quiet_seconds) == [120, 600]
+    assert "- 90\n" in config.as_yaml(), "a whole number is shown as it was written"
+
+
+@pytest.mark.parametrize("pair", ["5", "[5]", "[1, 2, 3]", "[a, b]", "[.nan, 3]", "[-1, 3]", "[true, false]", "{}"])
+def test_what_is_no_pair_of_thresholds_is_refused_with_an_example(path: Path, pair: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        _load(path, f"tui: {{thresholds: {{cpu_percent: {pair}}}}}")
+    assert "tui.thresholds.cpu_percent: should be two numbers" in str(raised.value)
+    assert "[90, 98]" in str(raised.value)
+
+
+def test_red_does_not_begin_before_yellow(path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="yellow begins at 98, after red at 90"):
+        _load(path, "tui: {thresholds: {cpu_percent: [98, 90]}}")
+
+
+def test_groups_of_targets_are_filled_in_order_and_target_folders_come_last(path: Path) -> None:
+    groups = "[{name: fast, folders: [/a, /b]}, {name: usb, folders: [/c]}]"
+    copy = _load(path, f"copy: {{target_groups: {groups}, target_folders: [/d]}}").copy_
+    assert copy.ranked_groups == (
+        ("fast", (Path("/a"), Path("/b"))),
+        ("usb", (Path("/c"),)),
+        ("", (Path("/d"),)),
+    )
+    assert copy.all_target_folders == tuple(map(Path, ("/a", "/b", "/c", "/d")))
+    assert _load(path, "copy: {target_folders: [/d, /d]}").copy_.ranked_groups == (("", (Path("/d"), Path("/d"))),)
+
+
+def test_groups_that_contradict_each_other_are_refused_one_line_each(path: Path) -> None:
+    groups = "[{name: fast, folders: [/a, /b]}, {name: fast, folders: [/b, /s]}]"
+    config = _load(path, f"copy: {{source_folders: [/s], target_groups: {groups}, drained_folders: [/a]}}")
+    with pytest.raises(ConfigurationError) as caught:
+        check_folder_names(config)
+    assert caught.value.message.splitlines() == [
+        f"{path}: copy: /s is both a source and a target folder: it can be one of them only",
+        f"{path}: copy.target_groups: fast is there twice: each group has a name of its own",
+        f"{path}: copy: /b is in 2 groups of targets: it can be in one only",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("group", "fault"),
+    [
+        ("{folders: [/a]}", "copy.target_groups.0.name: should be there"),
+        ("{name: fast}", "copy.target_groups.0.folders: should be there"),
+        ("{name: fast, folders: []}", "copy.target_groups.0.folders: should not be empty"),
+        ("{name: fast, folders: /a}", "copy.target_groups.0.folders: is '/a', should be a list"),
+        ("{name: fast, folder: [/a]}", "copy.target_groups.0.folder: there is no such key"),
+        ("/a", "copy.target_groups.0: is '/a', should be a section"),
+    ],
+)
+def test_a_group_of_targets_that_is_none_is_refused(path: Path, group: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(fault)):
+        _load(path, f"copy: {{target_groups: [{group}]}}")
+
+
+def test_times_of_day_need_no_quotation_marks_and_come_back_as_they_are(path: Path) -> None:
+    text = "[{from: 6:30, until: 23:00, max: 50MB}, {from: '23:00', until: 24:00, max: 0}]"
+    config = _load(path, f"copy: {{bandwidth_by_time: {text}, max_bandwidth_per_job: 20MB}}")
+    assert [(p.from_, p.until, p.max) for p in config.copy_.bandwidth_by_time] == [
+        (390, 1380, 50_000_000),
+        (1380, 1440, 0),
+    ]
+    assert _load(path, config.as_yaml()).copy_ == config.copy_
+    assert config.copy_.max_bandwidth_per_job == 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("periods", "fault"),
+    [
+        ("[{from: 8, until: 23:00, max: 1}]", "copy.bandwidth_by_time.0.from: 8 is no time of day: write it as 08:00"),
+        ("[{from: 25:00, until: 23:00, max: 1}]", "copy.bandwidth_by_time.0.from: '25:00' is no time of day"),
+        ("[{from: 08:60, until: 23:00, max: 1}]", "copy.bandwidth_by_time.0.from: '08:60' is no time of day"),
+        ("[{from: 08:00, max: 1}]", "copy.bandwidth_by_time.0.until: should be there"),
+        ("[{from: 08:00, until: 8:00, max: 1}]", "copy.bandwidth_by_time.0: 08:00-08:00 begins and ends at once"),
+        ("[{from: 08:00, until: 9:00, max: -1}]", "copy.bandwidth_by_time.0.max: is -1, should be at least 0"),
+        (
+            "[{from: 08:00, until: 23:00, max: 1}, {from: 22:59, until: 06:00, max: 2}]",
+            "copy.bandwidth_by_time: 08:00-23:00 and 22:59-06:00 overlap: at each time one of them may hold",
+        ),
+    ],
+)
+def test_times_that_are_none_or_overlap_are_refused_with_one_line(path: Path, periods: str, fault: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _load(path, f"copy: {{bandwidth_by_time: {periods}}}")
+    assert len(caught.value.message.splitlines()) == 1
+    assert fault in caught.value.message

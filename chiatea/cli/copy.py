@@ -10,6 +10,7 @@ import click
 
 from chiatea.cli.options import config_option, json_option, load_config, until_stdin_closes_option
 from chiatea.cli.running import run_service, set_up_logs
+from chiatea.cli.scrub import scrub
 from chiatea.errors import ChiaTeaError
 
 if TYPE_CHECKING:
@@ -21,22 +22,45 @@ if TYPE_CHECKING:
 __all__ = ["copy"]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--once", is_flag=True, help="Move what is there now, then exit: with 1 if any plot was not moved.")
 @click.option("--dry-run", is_flag=True, help="Say what would go where, and why; change nothing.")
+@click.option(
+    "--accept-disk",
+    "accepted",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Take what is at a target folder now for its disk, then exit; repeatable.",
+)
 @json_option
 @until_stdin_closes_option
 @config_option
-def copy(config_filepath: Path | None, once: bool, dry_run: bool, as_json: bool, until_stdin_closes: bool) -> None:
+def copy(
+    config_filepath: Path | None,
+    once: bool,
+    dry_run: bool,
+    accepted: tuple[Path, ...],
+    as_json: bool,
+    until_stdin_closes: bool,
+) -> None:
     """The copier: moves finished plots from copy.source_folders to copy.target_folders.
 
     A plot leaves its source when its copy is complete, read back from the disk, and has its final name. What is half
     copied when this ends, in whatever way, goes on at the next start.
 
+    The disk at each target folder is remembered: an empty mount point, or another disk, gets nothing before it is
+    accepted, by --accept-disk, which a copier that runs hears of, or by `chia-tea jobs release`.
+
     With --json, at the end: {"jobs": [...], "targets": [...]} under the names of the protocol, "copier": the sums,
     "left_alone" and "unknown_temporary_files". Sizes are bytes, times are UTC seconds since the epoch.
     """
+    if _is_for_another_command(click.get_current_context()):
+        return
     config = load_config(config_filepath)
+    if accepted:
+        _accept_disks(config, accepted)
+        return
     if dry_run:
         _print_plan(config, as_json=as_json)
         return
@@ -64,6 +88,26 @@ def copy(config_filepath: Path | None, once: bool, dry_run: bool, as_json: bool,
             _print_end(outcome, as_json=as_json)
     if once and outcome is not None and (outcome.n_failed or outcome.n_waiting):
         sys.exit(1)
+
+
+def _accept_disks(config: "Config", folders: tuple[Path, ...]) -> None:
+    from chiatea.copier.service import accept_disks  # noqa: PLC0415
+
+    for line in asyncio.run(accept_disks(config, [folder.absolute() for folder in folders])):
+        click.echo(line)
+
+
+copy.add_command(scrub)
+
+
+def _is_for_another_command(context: click.Context) -> bool:
+    """Options of the copier before the name of another command would do nothing."""
+    if context.invoked_subcommand is None:
+        return False
+    for name in context.params:
+        if context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"options of {context.invoked_subcommand} come after its name")
+    return True
 
 
 def _server_of(config: "Config") -> "Server | None":
@@ -133,6 +177,7 @@ def _plan_document(outcome: "Outcome", moves: "Forecast") -> dict[str, Any]:
 
     document = _document(outcome)
     whys = {start.job.id: (start.target.folder, start.why) for start in moves.starts}
+    given_up = {start.job.id: start.replacement.chosen for start in moves.starts if start.replacement is not None}
     left = {job.id: why for job, why in moves.left}
     document["moves"] = [
         {
@@ -140,6 +185,14 @@ def _plan_document(outcome: "Outcome", moves: "Forecast") -> dict[str, Any]:
             "source_filepath": path_text(job.source),
             "target_id": path_text(whys[job.id][0]) if job.id in whys else None,
             "reason": path_text(whys[job.id][1] if job.id in whys else left.get(job.id, job.last_error)),
+            "replaces": [
+                {
+                    "filepath": path_text(whys[job.id][0] / chosen.plot.name),
+                    "bytes": chosen.plot.taken_bytes,
+                    "rule": chosen.rule,
+                }
+                for chosen in given_up.get(job.id, ())
+            ],
         }
         for job in outcome.jobs
     ]
@@ -161,6 +214,11 @@ def _plan_lines(outcome: "Outcome", moves: "Forecast") -> list[str]:
     lines += [f"{shown(path)}: no journal knows of this copy" for path in outcome.unknown_temporary_files]
     lines += [f"{shown(folder)} {problem}" for folder, problem in outcome.problems.items()]
     n_bytes = sum(start.job.total_bytes for start in moves.starts)
+    given_up = [chosen.plot for start in moves.starts if start.replacement for chosen in start.replacement.chosen]
+    if given_up:
+        n_given_up = sum(plot.taken_bytes for plot in given_up)
+        plots = "1 old plot" if len(given_up) == 1 else f"{len(given_up)} old plots"
+        lines.append(f"{plots}, {format_bytes(n_given_up)}, would be deleted")
     return [*lines, f"{len(moves.starts)} to move, {format_bytes(n_bytes)}; {len(moves.left)} have no room"]
 
 

@@ -69,6 +69,8 @@ class CopyProgress:
             if former is not None:
                 # Their order on the screen is that in which they began.
                 self._jobs = dict(sorted(self._jobs.items(), key=lambda item: item[1].started_time or 0.0))
+        if former is not None and len(job.replaced) > len(former.replaced):
+            self.say(f"deleted {shown(job.replaced[-1])} for {shown(job.source)}")
         if job.state is JobState.DONE and former is not None:
             self.say(f"moved {shown(job.source)} to {shown(job.target_folder or '')}")
         elif (former is not None) != job.is_under_way or self._clock() - self._drawn_at >= _DRAW_SECONDS:

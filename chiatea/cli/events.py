@@ -13,7 +13,6 @@ from chiatea.errors import ChiaTeaError, ConfigurationError
 from chiatea.units import parse_duration
 
 if TYPE_CHECKING:
-    from chiatea.protobuf.computer_info_pb2 import UpdateEvent
     from chiatea.protobuf.monitoring_service_pb2 import QueryEventsRequest
     from chiatea.state.farm_state import FarmState
     from chiatea.wire.channel import Server
@@ -72,21 +71,24 @@ def events(
 
 
 async def _print(server: "Server", request: "QueryEventsRequest", names: tuple[str, ...], *, as_json: bool) -> None:
+    from chiatea.state.event_dict import event_as_dict  # noqa: PLC0415
+    from chiatea.wire.asking import Asking  # noqa: PLC0415
     from chiatea.wire.feed import fetch_farm  # noqa: PLC0415
-    from chiatea.wire.history import query_events  # noqa: PLC0415
 
     farm = await fetch_farm(server, topics=("system",))
     request.machine_ids.extend(_ids(farm, names))
-    if as_json and not request.follow:
-        found = [_plain(event, farm) async for event in query_events(server, request)]
-        json.dump(found, sys.stdout, ensure_ascii=False, allow_nan=False)
-        sys.stdout.write("\n")
-        return
-    async for event in query_events(server, request):
-        plain = _plain(event, farm)
-        sys.stdout.write((json.dumps(plain, ensure_ascii=False, allow_nan=False) if as_json else _line(plain)) + "\n")
-        if request.follow:
-            sys.stdout.flush()
+    async with Asking(server) as asking:
+        if as_json and not request.follow:
+            found = [event_as_dict(event, farm.name_of) async for event in asking.events(request)]
+            json.dump(found, sys.stdout, ensure_ascii=False, allow_nan=False)
+            sys.stdout.write("\n")
+            return
+        async for event in asking.events(request):
+            plain = event_as_dict(event, farm.name_of)
+            line = json.dumps(plain, ensure_ascii=False, allow_nan=False) if as_json else _line(plain)
+            sys.stdout.write(line + "\n")
+            if request.follow:
+                sys.stdout.flush()
 
 
 def _ids(farm: "FarmState", names: tuple[str, ...]) -> list[str]:
@@ -96,22 +98,6 @@ def _ids(farm: "FarmState", names: tuple[str, ...]) -> list[str]:
         known = ", ".join(sorted(by_name)) or "none"
         raise ChiaTeaError(f"there is no machine {', '.join(unknown)}", f"machines are {known}")
     return [by_name.get(name, name) for name in names]
-
-
-def _plain(event: "UpdateEvent", farm: "FarmState") -> dict[str, Any]:
-    from chiatea.protobuf.computer_info_pb2 import EventType  # noqa: PLC0415
-    from chiatea.protobuf.descriptors import as_dict, entry_of, topic_of  # noqa: PLC0415
-
-    topic = topic_of(event)
-    known = event.event_type in EventType.values()
-    return {
-        "time": event.timestamp,
-        "machine": farm.name_of(event.machine_id),
-        "machine_id": event.machine_id,
-        "topic": topic.name if topic is not None else None,
-        "event_type": EventType.Name(event.event_type) if known else event.event_type,
-        "entry": as_dict(entry_of(event, topic)) if topic is not None else None,
-    }
 
 
 def _line(plain: dict[str, Any]) -> str:

@@ -52,10 +52,10 @@ _all = click.option("--all", "is_all", is_flag=True, help="All copies, and what 
 def list_(
     config_filepath: Path | None, as_json: bool, address: str | None, machines: tuple[str, ...], is_all: bool
 ) -> None:
-    """Jobs, targets and copiers as they are now.
+    """Jobs, targets and copiers as they are now, and plots with which a scrub found something wrong.
 
-    With --json: {"jobs", "targets", "copiers"}, all of them, under the names of the protocol, each with "machine" and
-    "machine_id".
+    With --json: {"jobs", "targets", "copiers", "scrub_findings"}, all of them, under the names of the protocol, each
+    with "machine" and "machine_id".
     """
     from chiatea.cli.job_table import document, lines  # noqa: PLC0415
 
@@ -64,6 +64,23 @@ def list_(
         _print_json(document(farm))
         return
     for line in lines(farm, is_all=is_all):
+        click.echo(line)
+
+
+@jobs.command()
+@_common
+def targets(config_filepath: Path | None, as_json: bool, address: str | None, machines: tuple[str, ...]) -> None:
+    """Target folders as they are now, in the order in which their groups are filled.
+
+    With --json as `list`.
+    """
+    from chiatea.cli.job_table import document, target_lines  # noqa: PLC0415
+
+    farm = _farm(config_filepath, address, machines, tokens=("viewer.token", *_TOKENS))
+    if as_json:
+        _print_json(document(farm))
+        return
+    for line in target_lines(farm):
         click.echo(line)
 
 
@@ -148,22 +165,27 @@ def drain(targets: tuple[str, ...], **where: Any) -> None:
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @_common
 def release(targets: tuple[str, ...], **where: Any) -> None:
-    """Gives target folders plots again."""
+    """Gives target folders plots again, on another disk too if that is mounted there now."""
     _order_targets("RELEASE_TARGET", targets, **where)
 
 
 @jobs.command()
+@_job_ids
 @click.argument("rate")
 @_common
-def bandwidth(rate: str, **where: Any) -> None:
-    """What all copies of a machine together may move in a second: 200MB; 0: as fast as the disks are.
+def bandwidth(job_ids: tuple[str, ...], rate: str, **where: Any) -> None:
+    """What all copies of a machine together, or each JOB, may move in a second: 200MB; 0: as fast as the disks are.
 
-    It holds until copy.max_bandwidth is changed in that machine's configuration.
+    For all it holds until copy.bandwidth_by_time says another, or until that or copy.max_bandwidth is changed in that
+    machine's configuration; for a JOB until it is moved, within what all may.
     """
     try:
         n_bytes = parse_bytes(rate)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="RATE") from None
+    if job_ids:
+        _order_jobs("SET_BANDWIDTH", job_ids, {"max_bytes_per_second": n_bytes}, **where)
+        return
     farm = _farm(where["config_filepath"], where["address"], where["machines"])
     orders = [(machine_id, {"max_bytes_per_second": n_bytes}) for machine_id in farm.copier_ids()]
     _send(farm, "SET_BANDWIDTH", orders, as_json=where["as_json"])
@@ -213,7 +235,7 @@ def _farm(
     from chiatea.wire.feed import fetch_farm  # noqa: PLC0415
 
     server = server_of(config, token_files=tokens, address=address)
-    state = asyncio.run(fetch_farm(server, topics=("copier", "copy_target", "copy_job")))
+    state = asyncio.run(fetch_farm(server, topics=("copier", "copy_target", "copy_job", "scrub_finding")))
     return Farm(server, state, machines)
 
 

@@ -102,6 +102,8 @@ def _lines(farm: "FarmState", now: float) -> list[str]:
         f"({format_bytes(totals.total_plot_bytes)}), {totals.n_eligible_plots} eligible and {totals.n_proofs} proofs "
         f"in {totals.n_challenges} challenges"
     )
+    if totals.n_scrub_findings:
+        summary += f"; scrubs found something wrong with {totals.n_scrub_findings} plots: `chia-tea jobs` names them"
     return [*table, "", summary]
 
 

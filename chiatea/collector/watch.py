@@ -189,7 +189,7 @@ class Watch:
 
     def _plot_folders(self) -> list[str]:
         copy = self._config.copy_
-        folders = [str(folder) for folder in (*copy.source_folders, *copy.target_folders)]
+        folders = [str(folder) for folder in (*copy.source_folders, *copy.all_target_folders)]
         folders += self._watchdog.harvester.folders
         if self._place is not None:
             folders += self._place.plot_folders

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress
+from chiatea.copier.bandwidth import TotalRate
+from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, Replaced
 from chiatea.copier.job_list import JobList
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.jobs import (
@@ -67,7 +70,8 @@ class Copying:
         self.sources: list[SourceWatch] = []
         self._clock = clock
         self._journal = JournalReading(settings.journal_folder, self.notices)
-        self.running = Running(start_worker, self._on_event, self._on_end, settings.max_bytes_per_second)
+        self.rate = TotalRate(settings.max_bytes_per_second, settings.bandwidth_periods)
+        self.running = Running(start_worker, self._on_event, self._on_end, self.rate.now(), self._own_limit)
         self._news = asyncio.Event()
         self._wanted = {target.folder: asyncio.Event() for target in targets}
 
@@ -80,6 +84,11 @@ class Copying:
     def has_looked(self) -> bool:
         """Whether every source folder was looked at, or could not be."""
         return all(source.problem != NOT_LOOKED_AT for source in self.sources)
+
+    def _own_limit(self, job_id: str) -> int:
+        job = self.list.jobs.get(job_id)
+        ordered = job.max_bytes_per_second if job is not None else None
+        return self.settings.max_bytes_per_second_per_job if ordered is None else ordered
 
     def _tell(self, job: Job) -> None:
         for listener in self.listeners:
@@ -135,6 +144,8 @@ class Copying:
             else:
                 await self._take_in_journal()
                 tasks += [asyncio.create_task(source.run(self.notices.source)) for source in self.sources]
+            if self.rate.periods:
+                tasks.append(asyncio.create_task(self.rate.follow(self.running.limit)))
             for target in self.targets:
                 if not once:
                     self._wanted[target.folder].set()
@@ -189,6 +200,9 @@ class Copying:
         if self.is_paused or self.n_active >= self.settings.limits.max_active:
             return
         targets = [target.now() for target in self.targets]
+        if any(target.is_being_looked_at for target in self.targets):
+            # No old plot goes before it is known that there is no room anywhere.
+            targets = [replace(target, old_plots=()) for target in targets]
         # One that is to be tried again may have a worker still, which is ending.
         jobs = [job for job in self.list.jobs.values() if job.is_under_way or job.id not in self.running]
         for start in what_to_start(jobs, targets, self.settings.limits, now):
@@ -197,8 +211,15 @@ class Copying:
     def _begin(self, start: Start, order: Order) -> None:
         job, target, settings = start.job, start.target, self.settings
         now = self._clock()
+        is_replacing = job.is_replacing or start.replacement is not None
         self.list.change(
-            begun(job, target_folder=target.folder, target_device=target.device, target_disk=target.disk, now=now)
+            begun(
+                replace(job, is_replacing=is_replacing),
+                target_folder=target.folder,
+                target_device=target.device,
+                target_disk=target.disk,
+                now=now,
+            )
         )
         self.notices.begun(start)
 
@@ -212,19 +233,26 @@ class Copying:
                 max_bytes_per_second=max_bytes_per_second,
                 journal_folder=settings.journal_folder,
                 settle_seconds=settings.settle_seconds,
+                replacement=start.replacement,
+                replace_rules=settings.replace_rules,
             )
 
         self.running.begin(spec_of, job.id, order)
 
     def _on_event(self, job_id: str, event: JobEvent) -> None:
         job, now = self.list.jobs[job_id], self._clock()
-        if not isinstance(event, Progress):
+        if not isinstance(event, Progress | Replaced):
             self._outdate(job)
         match event:
             case Progress():
                 copied, verified = event.copied_bytes, event.verified_bytes
                 state = JobState(event.state)
                 self.list.change(progressed(job, state, copied_bytes=copied, verified_bytes=verified, now=now))
+            case Replaced() if Path(event.path) not in job.replaced:
+                self.list.change(replace(job, replaced=(*job.replaced, Path(event.path))))
+                self.notices.replaced(job, event)
+            case Replaced():
+                pass
             case Done():
                 verified = job.total_bytes if event.verification == "full" else job.verified_bytes
                 self.list.change(finished(job, plot_hash=event.hash, verified_bytes=verified, now=now))

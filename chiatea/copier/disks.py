@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-__all__ = ["disk_of", "unmounted_point"]
+__all__ = ["disk_of", "is_on_root", "unmounted_point"]
 
 _BLOCK_DEVICES: Final = Path("/sys/dev/block")
 _FSTAB: Final = Path("/etc/fstab")
@@ -22,6 +22,11 @@ def disk_of(device: int, block_devices: Path = _BLOCK_DEVICES) -> str:
     except OSError:
         return number
     return entry.parent.name if (entry / "partition").exists() else entry.name
+
+
+def is_on_root(device: int) -> bool:
+    """Whether a file system, by its `st_dev`, is the system's own."""
+    return device == Path("/").stat().st_dev
 
 
 def unmounted_point(folder: Path, fstab: Path = _FSTAB) -> Path | None:

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from chiatea import __version__
 from chiatea.copier.job_spec import Verification
 from chiatea.copier.jobs import Job, JobState
+from chiatea.copier.known_plot import Finding, KnownPlot
 from chiatea.copier.placement import Limits, Load, Target, TargetState, room_bytes
-from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget
+from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget, ScrubFinding
 
-__all__ = ["copier_sums", "copy_job", "copy_target", "path_text", "remaining_seconds"]
+__all__ = ["copier_sums", "copy_job", "copy_target", "path_text", "remaining_seconds", "scrub_finding"]
 
 
 def path_text(path: object) -> str:
@@ -41,6 +42,7 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
         created_time=job.created_time,
         verification=CopyJob.Verification.Value(verification.upper()),
         farming=CopyJob.NOT_WATCHED,
+        replaced_filepaths=[path_text(path) for path in job.replaced],
     )
     if job.target_folder is not None:
         entry.target_id = path_text(job.target_folder)
@@ -49,7 +51,7 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
         entry.last_error = path_text(job.last_error)
     if job.hash:
         entry.hash = job.hash
-    for name in ("started_time", "finished_time", "next_attempt_time"):
+    for name in ("started_time", "finished_time", "next_attempt_time", "max_bytes_per_second"):
         if getattr(job, name) is not None:
             setattr(entry, name, getattr(job, name))
     remaining = remaining_seconds(job, verification)
@@ -76,6 +78,9 @@ def copy_target(target: Target, load: Load, limits: Limits) -> CopyTarget:
         promised_bytes=load.promised_bytes.get(target.device, 0) if target.disk else 0,
         reserved_bytes=limits.reserve_bytes,
         n_active=load.n_active.get(target.disk, 0) if target.disk else 0,
+        replaceable_bytes=sum(old.plot.taken_bytes for old in target.old_plots),
+        group=path_text(target.group),
+        group_rank=target.group_rank,
     )
     if target.disk:
         entry.disk_id = target.disk
@@ -95,3 +100,18 @@ def copier_sums(jobs: Iterable[Job], *, n_done: int, bytes_done: int) -> Copier:
         sums.n_failed += job.state is JobState.FAILED
         sums.bytes_per_second += job.bytes_per_second
     return sums
+
+
+def scrub_finding(plot: KnownPlot, finding: Finding) -> ScrubFinding:
+    """What a scrub found of a plot."""
+    entry = ScrubFinding(
+        id=path_text(plot.path),
+        state=ScrubFinding.State.Value(finding.state.value),
+        found_time=finding.found_time,
+        moved_time=plot.kept_time,
+        expected_hash=plot.hash,
+        text=finding.text,
+    )
+    if finding.found_hash:
+        entry.found_hash = finding.found_hash
+    return entry

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chiatea.copier.jobs import Job, begun
-from chiatea.copier.placement import Limits, Load, Target, place
+from chiatea.copier.making_room import why_it_stays
+from chiatea.copier.placement import Limits, Load, Target
+from chiatea.copier.replacing import Replacement
 from chiatea.copier.scheduler import Start, what_to_start
 
 __all__ = ["Forecast", "forecast"]
@@ -34,7 +36,7 @@ def forecast(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now
         started = {start.job.id for start in some}
         starts += some
         left += [
-            (job, place(job.total_bytes, room, Load({}, {}), limits).why)
+            (job, why_it_stays(job, room, Load({}, {}), limits, now))
             for job in waiting[begin : begin + _AT_ONCE]
             if job.id not in started
         ]
@@ -51,8 +53,13 @@ def _followed(
         new = what_to_start(jobs.values(), targets, limits, now)
         for start in new:
             target = start.target
+            is_replacing = start.replacement is not None
             jobs[start.job.id] = begun(
-                start.job, target_folder=target.folder, target_device=target.device, target_disk=target.disk, now=now
+                replace(start.job, is_replacing=is_replacing),
+                target_folder=target.folder,
+                target_device=target.device,
+                target_disk=target.disk,
+                now=now,
             )
             under_way.append(jobs[start.job.id])
         starts += new
@@ -60,11 +67,17 @@ def _followed(
             return starts, targets
         ended = under_way.pop(0)
         del jobs[ended.id]
-        targets = [_filled(target, ended) for target in targets]
+        given_up = next(start.replacement for start in starts if start.job.id == ended.id)
+        targets = [_filled(target, ended, given_up) for target in targets]
 
 
-def _filled(target: Target, job: Job) -> Target:
+def _filled(target: Target, job: Job, given_up: Replacement | None) -> Target:
     if target.device != job.target_device:
         return target
     taken = target.temporary_bytes.get(f"{job.name}.copying", 0) if job.must_recover else 0
-    return replace(target, free_bytes=target.free_bytes - max(0, job.total_bytes - taken))
+    free_bytes = target.free_bytes - max(0, job.total_bytes - taken)
+    if given_up is None:
+        return replace(target, free_bytes=free_bytes)
+    gone = {chosen.plot for chosen in given_up.chosen} if target.folder == job.target_folder else set()
+    old_plots = tuple(old for old in target.old_plots if old.plot not in gone)
+    return replace(target, free_bytes=free_bytes + given_up.n_bytes, old_plots=old_plots)

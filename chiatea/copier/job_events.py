@@ -14,6 +14,7 @@ __all__ = [
     "JobEvent",
     "Progress",
     "ProgressState",
+    "Replaced",
     "event_from_json",
     "event_to_json",
 ]
@@ -60,6 +61,7 @@ class Done:
         verification: What was read back.
         read_from_device: False where the target's pages could not be dropped (tmpfs, some network file systems), so
             that the verification may have read memory.
+        kept_old: Why old plots stay that were to go for it, in one line; "" where none does.
     """
 
     job_id: str
@@ -68,6 +70,23 @@ class Done:
     seconds: float
     verification: Verification
     read_from_device: bool
+    kept_old: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An old plot was deleted for the job's. Of one deletion it may be told more than once, after a crash.
+
+    Attributes:
+        path: Where it was.
+        n_bytes: What it took of the disk.
+        rule: By which rule of `copy.replace`.
+    """
+
+    job_id: str
+    path: str
+    n_bytes: int
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +111,15 @@ class Failed:
     is_kept: bool
 
 
-JobEvent: TypeAlias = Progress | Done | Cancelled | Failed
+JobEvent: TypeAlias = Progress | Replaced | Done | Cancelled | Failed
 
-_NAMES: dict[type[JobEvent], str] = {Progress: "progress", Done: "done", Cancelled: "cancelled", Failed: "failed"}
+_NAMES: dict[type[JobEvent], str] = {
+    Progress: "progress",
+    Replaced: "replaced",
+    Done: "done",
+    Cancelled: "cancelled",
+    Failed: "failed",
+}
 _TYPES: dict[object, type[JobEvent]] = {name: event_type for event_type, name in _NAMES.items()}
 
 

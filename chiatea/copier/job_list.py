@@ -73,6 +73,9 @@ class JobList:
             )
             if not job.is_over and not job.is_under_way and not job.must_recover:
                 job = replace(job, target_folder=spec.target_folder, target_device=spec.target_device)
+                if entry.giving_up is not None:
+                    gone = (*job.replaced, *entry.giving_up.paths_of(spec.target_folder))
+                    job = replace(job, is_replacing=True, replaced=tuple(dict.fromkeys(gone)))
                 self.change(self.as_ordered(going_on_later(job)))
 
     def take_in(self, folder: Path, look: SourceLook, now: float) -> None:
@@ -94,7 +97,7 @@ class JobList:
     def _found_plot(self, folder: Path, plot: FoundPlot, disk: str, now: float) -> None:
         known = self.jobs.get(plot.job_id)
         if known is not None and known.must_recover:
-            self.jobs[known.id] = replace(known, source_disk=disk)
+            self.jobs[known.id] = replace(known, source_disk=disk, version=plot.version)
         is_old_news = known is not None and known.state is JobState.DONE and known.modified_ns == plot.modified_ns
         if is_old_news or (known is not None and (known.is_under_way or known.must_recover)):
             return
@@ -106,6 +109,7 @@ class JobList:
             source_disk=disk,
             created_time=now,
             modified_ns=plot.modified_ns,
+            version=plot.version,
         )
         self.change(self.as_ordered(refused(job, plot.fault, now=now) if plot.fault else job))
 

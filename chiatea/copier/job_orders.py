@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final, Protocol
 
+from chiatea.copier.bandwidth import rate_text
 from chiatea.copier.copying import Copying
 from chiatea.copier.entries import path_text
 from chiatea.copier.jobs import Job, JobState, cancelled, waiting_again
@@ -46,6 +47,7 @@ def job_orders(copying: Copying, targets: Mapping[str, TargetFolder]) -> "dict[C
         CopyCommand.RETRY: _Retry(copying),
         CopyCommand.SET_PRIORITY: _SetPriority(copying),
         CopyCommand.MOVE: _Move(copying, targets),
+        CopyCommand.SET_BANDWIDTH: _SetBandwidth(copying),
     }
 
 
@@ -175,6 +177,27 @@ class _SetPriority:
         if job is None or job.is_over:
             return _was_over(job)
         return False, f"has priority {command.priority}"
+
+
+class _SetBandwidth:
+    def __init__(self, copying: Copying) -> None:
+        self._copying = copying
+
+    def check(self, job: Job, _: CopyCommand) -> None:
+        _check_not_over(job)
+
+    async def do(self, job: Job, command: CopyCommand) -> None:
+        self._copying.list.change(replace(job, max_bytes_per_second=command.max_bytes_per_second))
+        await self._copying.running.share_out()
+
+    def is_done(self, _: Job | None, __: CopyCommand) -> bool:
+        return True
+
+    def tell(self, job: Job | None, command: CopyCommand) -> Told:
+        if job is None or job.is_over:
+            return _was_over(job)
+        rate = command.max_bytes_per_second
+        return False, f"at most {rate_text(rate)}" if rate else "has no limit of its own"
 
 
 class _Move:

@@ -1,12 +1,17 @@
 """What a worker is told about one plot to move."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias, get_args
+
+from chiatea.copier.replace_rules import ReplaceRule, rule_from_json
+from chiatea.copier.replacing import Replacement, replacement_from_json
 
 Verification: TypeAlias = Literal["full", "sample", "none"]
-JsonValue: TypeAlias = str | int | float
+JsonValue: TypeAlias = "str | int | float | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+
+KNOWN_PLOTS_NAME: Final = "plots.db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class JobSpec:
         max_bytes_per_second: 0 is no limit.
         journal_folder: Where the worker keeps what it needs to go on after a crash.
         settle_seconds: The source must not have been written to for so long.
+        replacement: What the target is to give up for it; None: nothing, or what the journal says.
+        replace_rules: Those of `copy.replace` in force: what was chosen by another one stays. The journal has none.
     """
 
     job_id: str
@@ -32,6 +39,8 @@ class JobSpec:
     max_bytes_per_second: int
     journal_folder: Path
     settle_seconds: float
+    replacement: Replacement | None = None
+    replace_rules: tuple[ReplaceRule, ...] = ()
 
     @property
     def target(self) -> Path:
@@ -42,6 +51,11 @@ class JobSpec:
     def temporary(self) -> Path:
         """Its name until it is complete, verified and durable: one that no harvester loads."""
         return self.target_folder / f"{self.source.name}.copying"
+
+    @property
+    def known_plots_filepath(self) -> Path:
+        """Where the hash of the plot is kept for good: beside the journal's folder."""
+        return self.journal_folder.with_name(KNOWN_PLOTS_NAME)
 
     def to_json(self) -> dict[str, JsonValue]:
         """As fields of a JSON object. Names that are not UTF-8 travel as lone surrogates (`os.fsdecode`), which
@@ -56,6 +70,8 @@ class JobSpec:
             "max_bytes_per_second": self.max_bytes_per_second,
             "journal_folder": str(self.journal_folder),
             "settle_seconds": self.settle_seconds,
+            "replacement": self.replacement.to_json() if self.replacement is not None else None,
+            "replace_rules": [rule.to_json() for rule in self.replace_rules],
         }
 
 
@@ -83,6 +99,8 @@ def job_spec_from_json(fields: Mapping[str, object]) -> JobSpec:
         max_bytes_per_second=_whole_number(fields, "max_bytes_per_second"),
         journal_folder=Path(_text(fields, "journal_folder")),
         settle_seconds=_seconds(fields, "settle_seconds"),
+        replacement=replacement_from_json(fields["replacement"]) if fields.get("replacement") is not None else None,
+        replace_rules=tuple(rule_from_json(rule) for rule in _list(fields, "replace_rules")),
     )
 
 
@@ -90,6 +108,14 @@ def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name)
     if not isinstance(value, str):
         raise ValueError(f"{name} is {value!r}, not text")  # noqa: TRY004 - one kind of error for the caller
+    return value
+
+
+def _list(fields: Mapping[str, object], name: str) -> Sequence[object]:
+    """Fields that what an older chia-tea left in the journal does not have are empty."""
+    value = fields.get(name, [])
+    if not isinstance(value, list):
+        raise ValueError(f"{name} is {value!r}, not a list")  # noqa: TRY004 - one kind of error for the caller
     return value
 
 

@@ -82,6 +82,14 @@ class Job:
     """Somebody paused it: until somebody resumes it no worker gets it, or the one that has it waits."""
     wanted_folder: Path | None = None
     """The only target folder that it may go to, as somebody wants; None: any."""
+    version: int = 0
+    """The plot's, as its header tells: 1 or 2; 0: nobody looked."""
+    is_replacing: bool = False
+    """Its target gives up old plots for it."""
+    replaced: tuple[Path, ...] = ()
+    """Old plots that were deleted for it."""
+    max_bytes_per_second: int | None = None
+    """Its own limit, as somebody ordered; 0: none; None: what the configuration says."""
 
     @property
     def source(self) -> Path:
@@ -224,6 +232,7 @@ def waiting_again(job: Job) -> Job:
         job,
         state=JobState.QUEUED,
         must_recover=False,
+        is_replacing=False,
         target_folder=None,
         target_device=0,
         target_disk="",

@@ -7,7 +7,6 @@ from here, only what it should hold.
 
 import contextlib
 import enum
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,8 @@ import xxhash
 from chiatea.copier.block_hashes import HASH_BYTES
 from chiatea.copier.failures import MoveFailedError, at_journal
 from chiatea.copier.job_spec import JobSpec, job_spec_from_json
+from chiatea.copier.locks import name_locked
+from chiatea.copier.replacing import GivingUp, giving_up_from_json
 from chiatea.copier.shown import shown
 
 __all__ = ["EntryState", "Journal", "JournalEntry", "SourceIdentity"]
@@ -27,7 +28,6 @@ __all__ = ["EntryState", "Journal", "JournalEntry", "SourceIdentity"]
 _SUFFIX: Final = ".json"
 _NEW_SUFFIX: Final = ".json.new"
 _LOCK_NAME: Final = "lock"
-_LOCK_BYTES: Final = 1 << 62
 
 
 class EntryState(enum.StrEnum):
@@ -59,13 +59,16 @@ class SourceIdentity:
 
 @dataclass(frozen=True, slots=True)
 class JournalEntry:
-    """One job. `blocks` are the hashes of the blocks, from the first on, that were durable when this was written."""
+    """One job. `blocks` are the hashes of the blocks, from the first on, that were durable when this was written;
+    `giving_up` what the target gives up for it, and how far that is.
+    """
 
     spec: JobSpec
     state: EntryState
     source: SourceIdentity
     plot_id: str
     blocks: tuple[bytes, ...] = field(default=(), repr=False)
+    giving_up: GivingUp | None = None
 
 
 class Journal:
@@ -151,8 +154,7 @@ class Journal:
     @contextlib.contextmanager
     def locked(self, spec: JobSpec) -> Iterator[None]:
         """Holds the lock of one job at one target. The system frees it when the process ends; a worker that hangs on a
-        lost target does not keep its job from going to another one. A process holds one at a time: to close the file
-        frees all of its locks (fcntl(2)).
+        lost target does not keep its job from going to another one. A process holds one at a time.
 
         Raises:
             MoveFailedError: `internal`; another worker is at it.
@@ -160,17 +162,11 @@ class Journal:
         with contextlib.ExitStack() as stack:
             with at_journal(f"{shown(self._folder)}: cannot be locked"):
                 self._make_folder()
-                descriptor = os.open(self._folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-                stack.callback(_close, descriptor)
-                # One byte of one file stands for each pair, so that no lock files are left behind.
                 name = os.fsencode(spec.job_id) + b"\0" + os.fsencode(spec.target_folder)
-                place = xxhash.xxh3_64_intdigest(name) % _LOCK_BYTES
-                try:
-                    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-                except (BlockingIOError, PermissionError):
+                if not stack.enter_context(name_locked(self._folder / _LOCK_NAME, name)):
                     raise MoveFailedError(
                         "internal", f"{shown(spec.source)}: another worker is at it", "it is tried again when that ends"
-                    ) from None
+                    )
             yield
 
     def _path(self, job_id: str) -> Path:
@@ -187,12 +183,6 @@ class Journal:
             os.close(descriptor)
 
 
-def _close(descriptor: int) -> None:
-    """Nothing was written, so there is nothing that could be lost."""
-    with contextlib.suppress(OSError):
-        os.close(descriptor)
-
-
 def _encoded(entry: JournalEntry) -> bytes:
     text = json.dumps(
         {
@@ -203,6 +193,7 @@ def _encoded(entry: JournalEntry) -> bytes:
             "inode": entry.source.inode,
             "plot_id": entry.plot_id,
             "blocks": b"".join(entry.blocks).hex(),
+            "giving_up": entry.giving_up.to_json() if entry.giving_up is not None else None,
         }
     )
     return f"{text}\n{_checksum(text)}\n".encode("ascii")
@@ -219,12 +210,14 @@ def _decoded(data: bytes) -> JournalEntry:
     blocks = bytes.fromhex(str(fields.get("blocks")))
     if len(blocks) % HASH_BYTES:
         raise ValueError("its blocks are no hashes")
+    giving_up = fields.get("giving_up")
     return JournalEntry(
         spec=job_spec_from_json(fields["spec"]),
         state=EntryState(str(fields.get("state"))),
         source=identity,
         plot_id=str(fields.get("plot_id")),
         blocks=tuple(blocks[place : place + HASH_BYTES] for place in range(0, len(blocks), HASH_BYTES)),
+        giving_up=giving_up_from_json(giving_up) if giving_up is not None else None,
     )
 
 

@@ -1,20 +1,49 @@
 """One copier for each folder: locks that the system releases when their process dies, however it dies."""
 
+import contextlib
 import errno
 import fcntl
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+
+import xxhash
 
 from chiatea.copier.shown import shown
 from chiatea.errors import ConfigurationError
 
-__all__ = ["FolderLocks"]
+__all__ = ["FolderLocks", "name_locked"]
 
 _HELD_LOCKS: Final = Path("/proc/locks")
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF, errno.ENOSYS})
 """What file systems answer that know no locks on folders: there each copier must know for itself."""
+
+_LOCK_BYTES: Final = 1 << 62
+
+
+@contextlib.contextmanager
+def name_locked(filepath: Path, name: bytes) -> Iterator[bool]:
+    """Locks a name; False where another process holds it. One byte of one file stands for each name, so that no lock
+    files are left behind. The system frees it when the process ends. A process holds one of a file at a time: to close
+    the file frees all of its locks (fcntl(2)).
+
+    Raises:
+        OSError: the file cannot be made, or not be locked.
+    """
+    descriptor = os.open(filepath, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, xxhash.xxh3_64_intdigest(name) % _LOCK_BYTES)
+            is_ours = True
+        except (BlockingIOError, PermissionError):
+            is_ours = False
+        yield is_ours
+    finally:
+        # Nothing was written, so there is nothing that could be lost.
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 class FolderLocks:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from chiatea.copier.job_events import Done
+from chiatea.copier.job_events import Done, Replaced
 from chiatea.copier.jobs import Job, JobState
 from chiatea.copier.placement import Target, TargetState
 from chiatea.copier.scheduler import Start
@@ -85,6 +85,15 @@ class Notices:
             "moved %s to %s: %s in %s, %s, verification %s%s, hash %s",
             shown(job.source), shown(done.target), format_bytes(job.total_bytes), short_duration(done.seconds), speed,
             done.verification, doubt, done.hash,
+        )  # fmt: skip
+        if done.kept_old:
+            _log.warning("%s: fewer old plots went for it than were to go: %s", shown(done.target), done.kept_old)
+
+    def replaced(self, job: Job, replaced: Replaced) -> None:
+        """An old plot was deleted."""
+        _log.info(
+            "deleted %s, %s, for %s, by rule %s of copy.replace",
+            shown(replaced.path), format_bytes(replaced.n_bytes), shown(job.source), replaced.rule,
         )  # fmt: skip
 
     def failed(self, job: Job, now: float) -> None:

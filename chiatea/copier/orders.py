@@ -37,9 +37,11 @@ class Answer(_Strict):
 
 
 class Bandwidth(_Strict):
-    """A rate that was ordered; it holds for as long as the configuration says the same as then."""
+    """A rate that was ordered; it holds for as long as the configuration says the same as then, `until` at most."""
 
     configured: int = Field(ge=0)
+    periods: str = ""
+    until: float | None = None
     ordered: int = Field(ge=0)
 
 
@@ -58,6 +60,7 @@ class Orders(_Strict):
     cancelled_jobs: dict[str, bool] = {}
     priorities: dict[str, int] = {}
     wanted_folders: dict[str, str] = {}
+    rates: dict[str, int] = {}
     drains: dict[str, Drain] = {}
     bandwidth: Bandwidth | None = None
     answers: dict[str, Answer] = {}
@@ -69,6 +72,7 @@ class Orders(_Strict):
             is_held=job.id in self.held_jobs,
             priority=self.priorities.get(job.id, job.priority),
             wanted_folder=folders.get(self.wanted_folders.get(job.id, "")),
+            max_bytes_per_second=self.rates.get(job.id),
         )
         if job.id in self.cancelled_jobs and not job.must_recover:
             return cancelled(job, now=job.created_time)
@@ -81,6 +85,7 @@ class Orders(_Strict):
         _keep(self.cancelled_jobs, job.id, True if job.state is JobState.CANCELLED else None)
         _keep(self.priorities, job.id, job.priority if job.priority and not is_over else None)
         _keep(self.wanted_folders, job.id, target_id if target_id and not is_over else None)
+        _keep(self.rates, job.id, job.max_bytes_per_second if not is_over else None)
 
     def answer(self, command_id: str, answer: Answer) -> None:
         """Takes over what became of a command."""

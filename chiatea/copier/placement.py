@@ -1,14 +1,16 @@
 """Which target a plot goes to, and why: a function of plain data."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 
 from chiatea.copier.jobs import Job
+from chiatea.copier.replacing import Candidate
 from chiatea.units import format_bytes
 
-__all__ = ["Limits", "Load", "Placement", "Target", "TargetState", "load_of", "place", "room_bytes"]
+__all__ = ["Limits", "Load", "Placement", "Target", "TargetState", "load_of", "most_room", "place", "room_bytes"]
 
 
 class TargetState(StrEnum):
@@ -37,6 +39,10 @@ class Target:
         looked_time: when all that was so; UTC seconds since the epoch.
         reason: why it takes nothing; "" where it does.
         retry_time: until when.
+        old_plots: those in the folder that rules of `copy.replace` would give up for some new one.
+        group: the name of its group; "" for those that have none.
+        group_rank: of its group: the lowest is filled first.
+        is_awaited: it will tell within moments what room it has: nothing goes to a later group before.
     """
 
     folder: Path
@@ -49,6 +55,14 @@ class Target:
     looked_time: float = 0.0
     reason: str = ""
     retry_time: float | None = None
+    old_plots: tuple[Candidate, ...] = ()
+    group: str = ""
+    group_rank: int = 0
+    is_awaited: bool = False
+
+    def may_get(self, n_bytes: float, room: int) -> bool:
+        """Whether it is worth waiting for, where `room` is what it can be promised."""
+        return self.is_awaited or (self.state is TargetState.READY and room >= n_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +85,14 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The target, or None, and the reason in words."""
+    """The target, or None, and the reason in words.
+
+    `waits_for_rank`: of the group that has room for it, on disks that are busy; None where no group has, or it goes.
+    """
 
     target: Target | None
     why: str
+    waits_for_rank: int | None = None
 
 
 def load_of(jobs: Iterable[Job], targets: Iterable[Target]) -> Load:
@@ -106,24 +124,70 @@ def room_bytes(target: Target, load: Load, limits: Limits) -> int:
     return target.free_bytes - load.promised_bytes.get(target.device, 0) - limits.reserve_bytes
 
 
-def place(plot_bytes: int, targets: Iterable[Target], load: Load, limits: Limits) -> Placement:
-    """The target for a plot: with room, on the disk with the fewest copies under way, then with the most room."""
-    candidates: list[tuple[int, int, str, Target]] = []
+def place(
+    plot_bytes: int, targets: Iterable[Target], load: Load, limits: Limits, *, but: Collection[Path] = ()
+) -> Placement:
+    """The target for a plot: of the first group that has room for it, on the disk with the fewest copies under way,
+    then with the most room.
+
+    The order of groups holds: where all that has room in a group is busy, a plot waits for that group. What cannot be
+    used, or is full, is not waited for.
+
+    Args:
+        plot_bytes: the plot's size.
+        targets: those that it may go to, of all groups.
+        load: what is under way.
+        limits: what the configuration allows.
+        but: folders that get a plot of the same name just now, and count as busy.
+    """
     refusals: list[str] = []
+    for rank, group in _by_rank(targets):
+        candidates: list[tuple[int, int, str, Target]] = []
+        is_waited_for = False
+        group_refusals: list[str] = []
+        for target in group:
+            n_active, room = load.n_active.get(target.disk, 0), room_bytes(target, load, limits)
+            refusal = _refusal(plot_bytes, target, n_active, room, limits)
+            if not refusal and target.folder in but:
+                refusal = "gets a plot of this name already"
+            if not refusal:
+                candidates.append((n_active, -room, str(target.folder), target))
+                continue
+            is_waited_for = is_waited_for or target.may_get(plot_bytes, room)
+            group_refusals.append(f"{target.folder} {refusal}")
+        if candidates:
+            return _chosen(*min(candidates, key=lambda candidate: candidate[:3]))
+        refusals += sorted(group_refusals)
+        if is_waited_for:
+            return Placement(None, "; ".join(refusals), rank)
+    return Placement(None, "; ".join(refusals) or "there is no target folder")
+
+
+def most_room(targets: Iterable[Target], load: Load, limits: Limits) -> list[tuple[int, float]]:
+    """The rank of each group, the first one first, and the largest plot that could go to it or wait for it.
+
+    As long as nothing is given back, a plot that did not go to the first group with room for it lets no larger one go
+    there either.
+    """
+    return [
+        (rank, max(inf if target.is_awaited else room_bytes(target, load, limits) for target in usable))
+        for rank, group in _by_rank(targets)
+        if (usable := [target for target in group if target.is_awaited or target.state is TargetState.READY])
+    ]
+
+
+def _by_rank(targets: Iterable[Target]) -> list[tuple[int, list[Target]]]:
+    groups: dict[int, list[Target]] = {}
     for target in targets:
-        n_active, room = load.n_active.get(target.disk, 0), room_bytes(target, load, limits)
-        refusal = _refusal(plot_bytes, target, n_active, room, limits)
-        if refusal:
-            refusals.append(f"{target.folder} {refusal}")
-        else:
-            candidates.append((n_active, -room, str(target.folder), target))
-    if not candidates:
-        return Placement(None, "; ".join(sorted(refusals)) or "there is no target folder")
-    n_active, negative_room, _, target = min(candidates, key=lambda candidate: candidate[:3])
+        groups.setdefault(target.group_rank, []).append(target)
+    return sorted(groups.items())
+
+
+def _chosen(n_active: int, negative_room: int, _: str, target: Target) -> Placement:
     copies = "no copy" if n_active == 0 else "one copy" if n_active == 1 else f"{n_active} copies"
-    return Placement(
-        target, f"{copies} under way on its disk, room for {format_bytes(-negative_room)} after all that is promised"
-    )
+    group = f"group {target.group}: " if target.group else ""
+    room = format_bytes(-negative_room)
+    return Placement(target, f"{group}{copies} under way on its disk, room for {room} after all that is promised")
 
 
 def _refusal(plot_bytes: int, target: Target, n_active: int, room: int, limits: Limits) -> str:

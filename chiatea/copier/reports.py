@@ -12,10 +12,12 @@ from chiatea.copier.copying import Copying
 from chiatea.copier.entries import copier_sums, copy_job, copy_target
 from chiatea.copier.placement import Load
 from chiatea.copier.reported_jobs import MOST_OVER, ReportedJobs
+from chiatea.copier.scrub_watch import ScrubWatch
 from chiatea.copier.session import Session
+from chiatea.copier.settings import known_plots_filepath
 from chiatea.copier.steering import Steering
 from chiatea.identity import machine_id_of
-from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget
+from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget, ScrubFinding
 from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.monitoring_service_pb2 import COPIER
 from chiatea.state.diff import diff
@@ -57,7 +59,8 @@ async def reported(copying: Copying, steering: Steering, config: Config, server:
     client = config.monitoring.client
     spool = Spool(folder / "copy" / "spool.db", max_bytes=client.spool_size)
     reporting = Reporting(server, machine_id, name, COPIER, spool=spool)
-    reports = Reports(copying, reporting, client.send_update_every.model_dump(mode="python"))
+    scrubs = ScrubWatch(known_plots_filepath(config))
+    reports = Reports(copying, reporting, scrubs, client.send_update_every.model_dump(mode="python"))
     session = Session(server, machine_id, name, steering.obey, steering.answers)
     sending = asyncio.create_task(reporting.run(), name="reporting")
     others = (
@@ -97,10 +100,13 @@ def _say_fault(task: "asyncio.Task[None]") -> None:
 class Reports:
     """Finds what changed in a copier, holds back what is too frequent, sends the rest."""
 
-    def __init__(self, copying: Copying, reporting: Reporting, send_every_seconds: dict[str, float]) -> None:
+    def __init__(
+        self, copying: Copying, reporting: Reporting, scrubs: ScrubWatch, send_every_seconds: dict[str, float]
+    ) -> None:
         """Reports of one copier."""
         self._copying = copying
         self._reporting = reporting
+        self._scrubs = scrubs
         self._throttle = Throttle(send_every_seconds)
         self._away_throttle = Throttle(dict.fromkeys(TOPICS_OF[COPIER], AWAY_SECONDS))
         self._jobs = ReportedJobs()
@@ -120,8 +126,10 @@ class Reports:
         """Reports for ever."""
         await self._be_ready()
         self._take_over_what_is_over()
+        self._take_over_findings()
         while True:
             self._news.clear()
+            await self._look_at_scrubs()
             self._look()
             await self._send()
             await asyncio.sleep(LOOK_SECONDS)
@@ -135,6 +143,7 @@ class Reports:
         if not self._reporting.is_ready.is_set():
             return
         self._sums_at = float("-inf")
+        await self._look_at_scrubs(at_once=True)
         self._look()
         self._put("copier", "", self._copier(is_running=False))
         self._throttle = self._away_throttle = Throttle({})
@@ -158,6 +167,19 @@ class Reports:
         ]
         for _, entry in sorted(over, key=lambda pair: pair[0])[-MOST_OVER:]:
             self._state.hold(TOPICS["copy_job"], TOPICS["copy_job"].id_of(entry.message), entry)
+
+    def _take_over_findings(self) -> None:
+        """They stand until a look at what scrubs keep says otherwise."""
+        for entry_id, entry in self._reporting.known.of("scrub_finding").items():
+            self._state.hold(TOPICS["scrub_finding"], entry_id, entry)
+
+    async def _look_at_scrubs(self, *, at_once: bool = False) -> None:
+        if await self._scrubs.look(at_once=at_once):
+            findings = {finding.id: finding for finding in self._scrubs.findings}
+            for entry_id in set(self._state.of("scrub_finding")) - findings.keys():
+                self._state.hold(TOPICS["scrub_finding"], entry_id, None)
+            for entry_id, finding in findings.items():
+                self._put("scrub_finding", entry_id, finding)
 
     def _look(self) -> None:
         copying = self._copying
@@ -188,9 +210,13 @@ class Reports:
         entry.max_bytes_per_second = self._copying.running.max_bytes_per_second
         entry.start_time = self._start_time
         entry.n_unknown_temporary_files = len(self._copying.notices.unknown_temporary_files)
+        sums = self._scrubs.sums
+        entry.n_known_hashes, entry.n_scrubbed = sums.n_known, sums.n_scrubbed
+        if sums.last_scrub_time is not None:
+            entry.last_scrub_time = sums.last_scrub_time
         return entry
 
-    def _put(self, topic: str, entry_id: str, message: CopyJob | Copier | CopyTarget) -> None:
+    def _put(self, topic: str, entry_id: str, message: CopyJob | Copier | CopyTarget | ScrubFinding) -> None:
         self._state.hold(TOPICS[topic], entry_id, Entry(message, time.time()))
 
     async def _send(self) -> None:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
-from chiatea.copier.job_events import Failed, JobEvent, Progress
+from chiatea.copier.bandwidth import shares_of
+from chiatea.copier.job_events import Failed, JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
 
 __all__ = ["Order", "Running", "Worker"]
@@ -57,6 +58,7 @@ class Running:
         on_event: Callable[[str, JobEvent], None],
         on_end: Callable[[str, bool], None],
         max_bytes_per_second: int,
+        own_limit: Callable[[str], int],
     ) -> None:
         """None yet.
 
@@ -65,11 +67,14 @@ class Running:
             on_event: gets a job's id and what its worker tells.
             on_end: gets a job's id and whether its worker told how it ended.
             max_bytes_per_second: of all together; 0 is no limit.
+            own_limit: that of the job with an id; 0 is none.
         """
         self._start_worker = start_worker
         self._on_event = on_event
         self._on_end = on_end
         self._max_bytes_per_second = max_bytes_per_second
+        self._own_limit = own_limit
+        self._told_rates: dict[str, int] = {}
         self._workers: dict[str, Worker] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._paused: set[str] = set()
@@ -83,11 +88,6 @@ class Running:
         return job_id in self._tasks
 
     @property
-    def _share(self) -> int:
-        """What one job may move in a second."""
-        return max(1, self._max_bytes_per_second // max(1, len(self._tasks))) if self._max_bytes_per_second else 0
-
-    @property
     def max_bytes_per_second(self) -> int:
         """What all together may move; 0 is no limit."""
         return self._max_bytes_per_second
@@ -95,8 +95,19 @@ class Running:
     async def limit(self, max_bytes_per_second: int) -> None:
         """Another rate for all together from now on; 0 is none."""
         self._max_bytes_per_second = max_bytes_per_second
-        for worker in list(self._workers.values()):
-            await worker.limit(self._share)
+        await self.share_out()
+
+    async def share_out(self) -> None:
+        """Tells each worker what its job may move now, where that is another rate. One that is paused needs none."""
+        for job_id, rate in self._shares().items():
+            worker = self._workers.get(job_id)
+            if worker is not None and self._told_rates.get(job_id) != rate:
+                self._told_rates[job_id] = rate
+                await worker.limit(rate)
+
+    def _shares(self, *, but_for: str = "") -> dict[str, int]:
+        moving = [job_id for job_id in self._tasks if job_id not in self._paused or job_id == but_for]
+        return shares_of(self._max_bytes_per_second, {job_id: self._own_limit(job_id) for job_id in moving})
 
     async def pause(self, job_id: str) -> None:
         """A job waits where it is, also one whose worker is only starting."""
@@ -104,10 +115,12 @@ class Running:
             self._paused.add(job_id)
         if job_id in self._workers:
             await self._workers[job_id].pause(job_id)
+        await self.share_out()
 
     async def resume(self, job_id: str) -> None:
         """It goes on."""
         self._paused.discard(job_id)
+        await self.share_out()
         if job_id in self._workers:
             await self._workers[job_id].resume(job_id)
 
@@ -132,21 +145,22 @@ class Running:
         has_told = False
         try:
             worker = self._workers[job_id] = await self._start_worker()
-            spec = spec_of(self._share)
+            spec = spec_of(self._shares(but_for=job_id)[job_id])
             if order == "recover":
                 await worker.recover(job_id, spec.journal_folder, spec.target_device)
             elif order == "cancel":
                 await worker.cancel(job_id, spec.journal_folder, spec.target_device)
             else:
+                self._told_rates[job_id] = spec.max_bytes_per_second
                 await worker.copy(spec)
             if job_id in self._cancelled:
                 await worker.cancel(job_id, *self._cancelled[job_id])
             elif job_id in self._paused:
                 await worker.pause(job_id)
-            await self._share_out()
+            await self.share_out()
             async for event in worker.events():
                 self._on_event(job_id, event)
-                if not isinstance(event, Progress):
+                if not isinstance(event, Progress | Replaced):
                     has_told = True
                     if not await self._close(job_id, worker):
                         break
@@ -159,15 +173,11 @@ class Running:
         finally:
             self._workers.pop(job_id, None)
             self._tasks.pop(job_id, None)
+            self._told_rates.pop(job_id, None)
             self._paused.discard(job_id)
             self._cancelled.pop(job_id, None)
             self._on_end(job_id, has_told)
-        await self._share_out()
-
-    async def _share_out(self) -> None:
-        if self._max_bytes_per_second:
-            for worker in list(self._workers.values()):
-                await worker.limit(self._share)
+        await self.share_out()
 
     @staticmethod
     async def _close(job_id: str, worker: Worker) -> bool:

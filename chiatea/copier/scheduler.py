@@ -3,21 +3,25 @@
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from chiatea.copier.jobs import Job, JobState
-from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, place
+from chiatea.copier.making_room import facts_of, make_room
+from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, most_room, place, room_bytes
+from chiatea.copier.replacing import Replacement
 
 __all__ = ["Start", "order_of", "what_to_start"]
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A job that begins now, where, and why there."""
+    """A job that begins now, where, and why there; and what the target gives up for it."""
 
     job: Job
     target: Target
     why: str
+    replacement: Replacement | None = None
 
 
 def what_to_start(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> list[Start]:
@@ -25,7 +29,8 @@ def what_to_start(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits
     read least, and by age.
 
     No more is started than the limits allow, counted with what is under way; a file system is never promised more
-    than it has left above the reserve. The same in gives the same out.
+    than it has left above the reserve. Where no target has room for a plot, a full one may give up old plots for it, as
+    rules allow. The same in gives the same out.
     """
     return _Round(jobs, targets, limits, now).starts
 
@@ -49,13 +54,19 @@ class _Round:
                 new.append(job)
         load = load_of([*under_way, *going_on], targets)
         self._promised, self._n_active = dict(load.promised_bytes), dict(load.n_active)
+        self._load = Load(self._promised, self._n_active)
         self._n_under_way = len(under_way)
         self._n_reading: dict[str, int] = {}
-        self._names: set[tuple[Path | None, str]] = {(job.target_folder, job.name) for job in [*under_way, *going_on]}
+        self._names: dict[str, set[Path]] = {}
+        for job in [*under_way, *going_on]:
+            if job.target_folder is not None:
+                self._names.setdefault(job.name, set()).add(job.target_folder)
         for job in under_way:
             self._n_reading[job.source_disk] = self._n_reading.get(job.source_disk, 0) + 1
+        self._giving_up = {job.target_device for job in [*under_way, *going_on] if job.is_replacing}
         self._start_going_on([job for job in going_on if job.is_due(now)])
         self._start_new(new)
+        self._start_replacing(new, now)
 
     @property
     def _is_enough(self) -> bool:
@@ -87,8 +98,9 @@ class _Round:
         queues: dict[str, deque[Job]] = {}
         for job in sorted(jobs, key=order_of):
             queues.setdefault(job.source_disk, deque()).append(job)
-        # While the round lasts there is less and less room: what did not fit will not.
-        too_large: float = float("inf")
+        # While the round lasts there is less and less room: what a group did not take, it takes no larger one either.
+        too_large: dict[int, int] = {}
+        most = most_room(self._targets, self._load, self._limits)
         while not self._is_enough:
             open_queues = [
                 queue for disk, queue in queues.items() if queue and self._reads(disk) < self._limits.max_per_source
@@ -97,27 +109,65 @@ class _Round:
                 return
             queue = min(open_queues, key=lambda q: (-q[0].priority, self._reads(q[0].source_disk), order_of(q[0])))
             job = queue.popleft()
-            if job.total_bytes >= too_large:
+            rank = next((rank for rank, n_bytes in most if job.total_bytes <= n_bytes), None)
+            if job.wanted_folder is None and (rank is None or job.total_bytes >= too_large.get(rank, inf)):
                 continue
-            targets = [
-                target
-                for target in self._targets
-                if (target.folder, job.name) not in self._names and job.wanted_folder in {None, target.folder}
-            ]
-            placement = place(job.total_bytes, targets, Load(self._promised, self._n_active), self._limits)
+            targets = [target for target in self._targets if job.wanted_folder in {None, target.folder}]
+            but = self._names.get(job.name, ())
+            placement = place(job.total_bytes, targets, self._load, self._limits, but=but)
             if placement.target is not None:
                 device = placement.target.device
                 self._promised[device] = self._promised.get(device, 0) + job.total_bytes
                 self._start(job, placement.target, placement.why)
-            elif len(targets) == len(self._targets):
-                too_large = job.total_bytes
+                most = most_room(self._targets, self._load, self._limits)
+            elif job.wanted_folder is None and not but and rank is not None:
+                too_large[rank] = job.total_bytes
 
-    def _start(self, job: Job, target: Target, why: str) -> None:
-        self.starts.append(Start(job, target, why))
+    def _start_replacing(self, jobs: list[Job], now: float) -> None:
+        """Starts those that no target has room for. One that only waits for a busy disk goes there in its time."""
+        rules = {rule for target in self._targets for old in target.old_plots for rule in old.rules}
+        if not rules:
+            return
+        started = {start.job.id for start in self.starts}
+        too_large: dict[frozenset[str], int] = {}
+        for job in sorted((job for job in jobs if job.id not in started), key=order_of):
+            if self._is_enough or not any(self._may_give_up(target) for target in self._targets):
+                return
+            new = facts_of(job)
+            names = frozenset(rule.name for rule in rules if rule.is_for(new, now))
+            if (
+                not names
+                or job.total_bytes >= too_large.get(names, float("inf"))
+                or self._reads(job.source_disk) >= self._limits.max_per_source
+            ):
+                continue
+            targets = [target for target in self._targets if job.wanted_folder in {None, target.folder}]
+            if any(self._has_room(target, job.total_bytes) for target in targets):
+                continue
+            targets = [target for target in targets if target.folder not in self._names.get(job.name, ())]
+            exchange = make_room(job, targets, self._load, self._limits, now, giving_up=self._giving_up)
+            if exchange.target is not None:
+                device = exchange.target.device
+                self._promised[device] = self._promised.get(device, 0) + job.total_bytes
+                self._giving_up.add(device)
+                self._start(job, exchange.target, exchange.why, exchange.replacement)
+            elif len(targets) == len(self._targets):
+                too_large[names] = job.total_bytes
+
+    def _may_give_up(self, target: Target) -> bool:
+        is_idle = self._n_active.get(target.disk, 0) < self._limits.max_per_target
+        return bool(target.old_plots) and is_idle and target.device not in self._giving_up
+
+    def _has_room(self, target: Target, n_bytes: int) -> bool:
+        room = room_bytes(target, self._load, self._limits)
+        return target.state is TargetState.READY and room >= n_bytes
+
+    def _start(self, job: Job, target: Target, why: str, replacement: Replacement | None = None) -> None:
+        self.starts.append(Start(job, target, why, replacement))
         self._n_under_way += 1
         self._n_active[target.disk] = self._n_active.get(target.disk, 0) + 1
         self._n_reading[job.source_disk] = self._reads(job.source_disk) + 1
-        self._names.add((target.folder, job.name))
+        self._names.setdefault(job.name, set()).add(target.folder)
 
 
 def order_of(job: Job) -> tuple[int, float, int, str]:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -14,24 +14,32 @@ from chiatea.config import Config, check_folder_names
 from chiatea.copier.copying import Copying
 from chiatea.copier.forecast import Forecast, forecast
 from chiatea.copier.jobs import Job, JobState, refused
+from chiatea.copier.known_disks import KnownDisks
 from chiatea.copier.locks import FolderLocks
-from chiatea.copier.placement import Load, Target, TargetState, place
+from chiatea.copier.making_room import why_it_stays
+from chiatea.copier.old_plots import OldPlots
+from chiatea.copier.placement import Load, Target, TargetState
 from chiatea.copier.running import Worker
 from chiatea.copier.settings import Settings, settings_of
+from chiatea.copier.shown import shown
 from chiatea.copier.source_watch import SourceWatch
 from chiatea.copier.sources import SourceFolder, SourceLook
 from chiatea.copier.steering import Steering
 from chiatea.copier.targets import LOOK_SECONDS, TargetFolder, look_at_target
 from chiatea.copier.worker_process import WorkerProcess
-from chiatea.errors import ConfigurationError
+from chiatea.errors import ChiaTeaError, ConfigurationError
 from chiatea.question import Question, UnansweredError
 
 if TYPE_CHECKING:
     from chiatea.wire.channel import Server
 
-__all__ = ["Outcome", "copy", "plan"]
+__all__ = ["Outcome", "accept_disks", "copy", "plan"]
 
 _log = logging.getLogger(__name__)
+
+_HEADER_SECONDS: Final = 3.0
+_ONCE_HEADER_SECONDS: Final = 30.0
+"""How long a look at a target folder reads headers of old plots that may be replaced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +138,41 @@ async def plan(config: Config) -> tuple[Outcome, Forecast]:
     return _outcome(copying), moves
 
 
+async def accept_disks(config: Config, folders: Sequence[Path]) -> list[str]:
+    """Takes what is at target folders now for their disks, also where a disk was mounted and none is now; each is told
+    in a line. May be done beside a copier.
+
+    Raises:
+        ChiaTeaError: a folder is no target folder, cannot be used, or nothing can be written down.
+    """
+    known_disks = KnownDisks(_known_disks_filepath(config))
+
+    def accept(folder: Path) -> str:
+        target = look_at_target(folder, on_root=config.copy_.targets_on_root, now=time.time())
+        if target.state is not TargetState.READY:
+            raise ChiaTeaError(f"{shown(folder)} {target.reason}")
+        accepted = known_disks.accept(folder, even_unmounted=True)
+        return f"{shown(folder)}: gets plots: {accepted or 'its disk was known'}"
+
+    unknown = [shown(folder) for folder in folders if folder not in config.copy_.all_target_folders]
+    if unknown:
+        known = ", ".join(map(shown, config.copy_.all_target_folders)) or "none"
+        raise ConfigurationError(f"{', '.join(unknown)}: no target folder", f"those are {known}")
+    lines = []
+    for folder in folders:
+        try:
+            lines.append(await Question(partial(accept, folder)).answer(LOOK_SECONDS))
+        except UnansweredError:
+            raise ChiaTeaError(f"{shown(folder)} does not answer") from None
+        except OSError as error:
+            raise ChiaTeaError(f"{shown(folder)} cannot be read: {error.strerror}") from None
+    return lines
+
+
 def _check(config: Config) -> None:
     for key, folders in (
         ("source_folders", config.copy_.source_folders),
-        ("target_folders", config.copy_.target_folders),
+        ("target_folders", config.copy_.all_target_folders),
     ):
         if not folders:
             raise ConfigurationError(
@@ -150,7 +189,7 @@ async def _lock(config: Config, locks: FolderLocks) -> None:
         locks.take(own)
     except OSError as error:
         raise ConfigurationError(f"{own}: cannot be used: {error.strerror}", "set machine.state_folder") from None
-    folders = (*config.copy_.source_folders, *config.copy_.target_folders)
+    folders = (*config.copy_.source_folders, *config.copy_.all_target_folders)
     drained = set(config.copy_.drained_folders)
     questions = [Question(partial(locks.take, folder)) for folder in folders if folder not in drained]
     answers = await asyncio.gather(*(question.answer(LOOK_SECONDS) for question in questions), return_exceptions=True)
@@ -169,6 +208,14 @@ def _copying(
 ) -> Copying:
     copy = config.copy_
     clock = _steady_clock()
+    settings = settings_of(config, once=once)
+    header_seconds = _ONCE_HEADER_SECONDS if once else _HEADER_SECONDS
+    old_plots = {
+        folder: OldPlots(folder, settings.replace_rules, limit_seconds=header_seconds)
+        for folder in copy.all_target_folders
+        if settings.replace_rules
+    }
+    known_disks = KnownDisks(_known_disks_filepath(config), keeps=locks is not None)
 
     def is_drained(folder: Path) -> bool:
         return any(target.is_drained for target in targets if target.folder == folder)
@@ -181,17 +228,35 @@ def _copying(
                 return Target(folder, TargetState.QUARANTINED, looked_time=clock(), reason=error.message)
             except OSError:
                 pass  # it is told of below, in words
-        return look_at_target(folder, on_root=copy.targets_on_root, now=clock())
+        target = look_at_target(folder, on_root=copy.targets_on_root, now=clock())
+        if target.state is not TargetState.READY:
+            return target
+        target = _checked(target, known_disks)
+        if folder in old_plots and target.state is TargetState.READY:
+            with contextlib.suppress(OSError):  # it is looked at again, and said where it stays so
+                target = replace(target, old_plots=old_plots[folder].look())
+        return target
 
     def let_go(folder: Path) -> None:
         if locks is not None:
             locks.let_go(folder)
 
     targets = [
-        TargetFolder(folder, look_at, clock, is_drained=folder in copy.drained_folders, let_go=let_go)
-        for folder in dict.fromkeys(copy.target_folders)
+        TargetFolder(
+            folder,
+            look_at,
+            clock,
+            is_drained=folder in copy.drained_folders,
+            limit_seconds=LOOK_SECONDS + (header_seconds if old_plots else 0.0),
+            group=group,
+            group_rank=rank,
+            let_go=let_go,
+            accept=partial(known_disks.accept, even_unmounted=False),
+        )
+        for rank, (group, folders) in enumerate(copy.ranked_groups)
+        for folder in dict.fromkeys(folders)
     ]
-    copying = Copying(settings_of(config, once=once), targets, worker, clock=clock, tell=tell)
+    copying = Copying(settings, targets, worker, clock=clock, tell=tell)
     for folder in dict.fromkeys(copy.source_folders):
         source = SourceFolder(folder, copy.suffixes, copy.settle_seconds)
         copying.sources.append(
@@ -204,6 +269,20 @@ def _copying(
             )
         )
     return copying
+
+
+def _checked(target: Target, known_disks: KnownDisks) -> Target:
+    """A target as it was looked at, unless by now another disk is there, or none."""
+    try:
+        fault = known_disks.fault(target.folder)
+    except (OSError, ChiaTeaError) as error:
+        reason = f"cannot be told from others: {error.strerror if isinstance(error, OSError) else error}"
+        return replace(target, state=TargetState.QUARANTINED, reason=reason)
+    return replace(target, state=TargetState.NOT_MOUNTED, reason=fault) if fault else target
+
+
+def _known_disks_filepath(config: Config) -> Path:
+    return config.machine.state_folder / "copy" / "disks.json"
 
 
 def _look_into(source: SourceFolder, locks: FolderLocks | None) -> SourceLook:
@@ -234,7 +313,8 @@ def _give_up_what_waits(copying: Copying) -> None:
             why = why or f"{job.target_folder} is no target folder any more"
             why = f"it is half copied, and waits for its target: {why}"
         else:
-            why = f"no target takes it: {place(job.total_bytes, targets, Load({}, {}), copying.settings.limits).why}"
+            limits, now = copying.settings.limits, copying.now()
+            why = f"no target takes it: {why_it_stays(job, targets, Load({}, {}), limits, now)}"
         copying.list.change(refused(job, why, now=time.time()))
         reasons.setdefault(why, []).append(job)
     for why, jobs in reasons.items():

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from chiatea.config import Config
-from chiatea.copier.job_spec import Verification
+from chiatea.config import BandwidthPeriod, Config
+from chiatea.copier.job_spec import KNOWN_PLOTS_NAME, Verification
 from chiatea.copier.jobs import RetryPolicy
 from chiatea.copier.placement import Limits
+from chiatea.copier.replace_rules import ReplaceRule
 
-__all__ = ["Settings", "settings_of"]
+__all__ = ["Settings", "known_plots_filepath", "settings_of"]
 
 _ONCE_RETRIES = 2
 _ONCE_RETRY_SECONDS = 1.0
@@ -24,9 +25,12 @@ class Settings:
     verification: Verification
     settle_seconds: float
     max_bytes_per_second: int
+    max_bytes_per_second_per_job: int
+    bandwidth_periods: tuple[BandwidthPeriod, ...]
     retry_targets_after: float
     rescan_every: float
     journal_folder: Path
+    replace_rules: tuple[ReplaceRule, ...]
 
 
 def settings_of(config: Config, *, once: bool) -> Settings:
@@ -41,7 +45,27 @@ def settings_of(config: Config, *, once: bool) -> Settings:
         verification=copy.verification,
         settle_seconds=copy.settle_seconds,
         max_bytes_per_second=copy.max_bandwidth,
+        max_bytes_per_second_per_job=copy.max_bandwidth_per_job,
+        bandwidth_periods=copy.bandwidth_by_time,
         retry_targets_after=copy.retry_targets_after,
         rescan_every=copy.rescan_every,
         journal_folder=config.machine.state_folder / "copy" / "journal",
+        replace_rules=tuple(
+            ReplaceRule(
+                name=rule.name or f"{number}",
+                suffixes=rule.old.suffixes or copy.suffixes,
+                version=rule.old.version or 0,
+                pattern=rule.old.name,
+                made_before=rule.old.made_before,
+                older_than=rule.old.older_than,
+                new_suffixes=rule.new.suffixes,
+                when_full=rule.when_full,
+            )
+            for number, rule in enumerate(copy.replace, start=1)
+        ),
     )
+
+
+def known_plots_filepath(config: Config) -> Path:
+    """Where workers keep the hashes of what they moved: see `JobSpec`."""
+    return config.machine.state_folder / "copy" / KNOWN_PLOTS_NAME

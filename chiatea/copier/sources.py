@@ -13,7 +13,7 @@ from chiatea.copier.disks import disk_of
 from chiatea.copier.plot_header import HEADER_BYTES, name_fault, parse_plot_header
 from chiatea.copier.writers import writers_of
 
-__all__ = ["FoundPlot", "SourceFolder", "SourceLook", "job_id_of"]
+__all__ = ["FoundPlot", "SourceFolder", "SourceLook", "job_id_of", "read_first_bytes"]
 
 _ASK_WRITERS_AGAIN_SECONDS: Final = 5.0
 _EXAMINE_SECONDS: Final = 10.0
@@ -22,13 +22,14 @@ _EXAMINE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class FoundPlot:
-    """A finished plot, and the id of the job that moves it; or what is wrong with it, as one line."""
+    """A finished plot of version 1 or 2, and the id of the job that moves it; or what is wrong with it, as one line."""
 
     name: str
     n_bytes: int
     modified_ns: int
     job_id: str
     fault: str = ""
+    version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ class SourceFolder:
         self._settle_seconds = settle_seconds
         self._wall_clock = wall_clock
         self._steady_clock = steady_clock
-        self._first_bytes_of = first_bytes_of or _first_bytes_of
+        self._first_bytes_of = first_bytes_of or read_first_bytes
         self._writers = writers
         self._seen: dict[str, _Seen] = {}
         self._n_looks = 0
@@ -198,19 +199,24 @@ class SourceFolder:
         return max(0.0, min(by_file, by_looks))
 
     def _examined(self, name: str, seen: _Seen) -> FoundPlot:
-        plot_id = fault = ""
+        plot_id, fault, version = "", "", 0
         try:
             header = parse_plot_header(self._first_bytes_of(self.folder / name), seen.n_bytes)
         except OSError as error:
             fault = f"cannot be read: {error.strerror}"
         else:
             problem = header if isinstance(header, str) else name_fault(header, name)
-            plot_id = "" if isinstance(header, str) else header.plot_id
+            plot_id, version = ("", 0) if isinstance(header, str) else (header.plot_id, header.version)
             fault = f"is not moved: {problem}" if problem else ""
-        return FoundPlot(name, seen.n_bytes, seen.modified_ns, job_id_of(self.folder / name, plot_id), fault)
+        return FoundPlot(name, seen.n_bytes, seen.modified_ns, job_id_of(self.folder / name, plot_id), fault, version)
 
 
-def _first_bytes_of(path: Path) -> bytes:
+def read_first_bytes(path: Path) -> bytes:
+    """The first `HEADER_BYTES` of a file.
+
+    Raises:
+        OSError: it cannot be read, or is a symbolic link.
+    """
     # Not through a symbolic link that took the file's place meanwhile, and without waiting for a named pipe.
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:

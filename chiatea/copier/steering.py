@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from chiatea.copier.bandwidth import rate_text
 from chiatea.copier.copying import Copying
 from chiatea.copier.entries import path_text
 from chiatea.copier.job_orders import JobOrder, job_orders
@@ -17,7 +18,6 @@ from chiatea.copier.orders import Answer, Bandwidth, Drain, read_orders, write_o
 from chiatea.copier.targets import TargetFolder
 from chiatea.errors import ChiaTeaError
 from chiatea.protobuf.copy_pb2 import CopyCommand
-from chiatea.units import format_bytes
 
 __all__ = ["Steering"]
 
@@ -47,7 +47,6 @@ class Steering:
         self._clock = clock
         self._orders = read_orders(filepath)
         self._targets: dict[str, TargetFolder] = {path_text(target.folder): target for target in copying.targets}
-        self._configured_rate = copying.running.max_bytes_per_second
         self._configured_drains = {name: target.is_drained for name, target in self._targets.items()}
         self._turn = asyncio.Lock()
         self._changed = asyncio.Event()
@@ -63,8 +62,10 @@ class Steering:
         copying.is_paused = orders.is_paused
         if orders.is_paused:
             _log.warning("all is paused, as was ordered: `chia-tea jobs resume --all` goes on")
-        if orders.bandwidth is not None and orders.bandwidth.configured == self._configured_rate:
-            await copying.running.limit(orders.bandwidth.ordered)
+        ordered, rate = orders.bandwidth, copying.rate
+        if ordered is not None and (ordered.configured, ordered.periods) == (rate.always, rate.periods_text):
+            rate.order(ordered.ordered, ordered.until)
+            await copying.running.limit(rate.now())
         for name, target in self._targets.items():
             drain = orders.drains.get(name)
             if drain is not None and drain.configured == target.is_drained:
@@ -102,7 +103,8 @@ class Steering:
     async def _begun(self, command: CopyCommand) -> _Confirm:
         action = command.action
         order = job_orders(self._copying, self._targets).get(action)
-        if order is not None:
+        is_of_all = action == CopyCommand.SET_BANDWIDTH and not command.job_ids
+        if order is not None and not is_of_all:
             jobs = self._jobs(command.job_ids)
             for job in jobs:
                 order.check(job, command)
@@ -114,8 +116,9 @@ class Steering:
         if action in {CopyCommand.DRAIN_TARGET, CopyCommand.RELEASE_TARGET}:
             target = self._target(command.target_id)
             await self._note_begun(command.id)
-            return _at_once(self._drain(target, command.target_id, is_drained=action == CopyCommand.DRAIN_TARGET))
-        if action == CopyCommand.SET_BANDWIDTH:
+            is_drained = action == CopyCommand.DRAIN_TARGET
+            return _at_once(await self._drain(target, command.target_id, is_drained=is_drained))
+        if is_of_all:
             await self._note_begun(command.id)
             return _at_once(await self._limit(command.max_bytes_per_second))
         raise ChiaTeaError("this copier does not know how to do that", "it may be older than the server")
@@ -166,7 +169,8 @@ class Steering:
         what = "nothing is begun, and what is under way waits" if is_paused else "all goes on"
         return _at_once(f"{what}: {len(under_way)} under way")
 
-    def _drain(self, target: TargetFolder, target_id: str, *, is_drained: bool) -> str:
+    async def _drain(self, target: TargetFolder, target_id: str, *, is_drained: bool) -> str:
+        accepted = "" if is_drained else await target.accept_disk()
         target.is_drained = is_drained
         drain = Drain(configured=self._configured_drains[target_id], ordered=is_drained)
         self._orders.drains.pop(target_id, None)
@@ -174,12 +178,22 @@ class Steering:
             self._orders.drains[target_id] = drain
         # A target that is drained by the configuration was not locked yet: that comes with the look.
         self._copying.look_again(target)
-        return "gets nothing new; what is under way to it is ended" if is_drained else "gets plots again"
+        if is_drained:
+            return "gets nothing new; what is under way to it is ended"
+        return f"gets plots again, from now on {accepted}" if accepted else "gets plots again"
 
     async def _limit(self, max_bytes_per_second: int) -> str:
-        await self._copying.running.limit(max_bytes_per_second)
-        self._orders.bandwidth = Bandwidth(configured=self._configured_rate, ordered=max_bytes_per_second)
-        return f"{format_bytes(max_bytes_per_second)}/s for all together" if max_bytes_per_second else "no limit"
+        rate = self._copying.rate
+        until = rate.next_change()
+        rate.order(max_bytes_per_second, until)
+        await self._copying.running.limit(rate.now())
+        self._orders.bandwidth = Bandwidth(
+            configured=rate.always, periods=rate.periods_text, ordered=max_bytes_per_second, until=until
+        )
+        limit = f"{rate_text(max_bytes_per_second)} for all together" if max_bytes_per_second else "no limit"
+        return (
+            limit if until is None else f"{limit}, until copy.bandwidth_by_time says another at {rate.time_text(until)}"
+        )
 
     def _keep(self, job_id: str) -> None:
         job = self._copying.list.jobs.get(job_id)

@@ -107,6 +107,11 @@ class System:
             return False
         return os.access(".", os.W_OK | os.X_OK, dir_fd=folder)
 
+    def free_bytes(self, folder: int) -> int:
+        """What the file system of an open folder has left for this user."""
+        room = os.fstatvfs(folder)
+        return room.f_bavail * room.f_frsize
+
     def read(self, descriptor: int, buffer: memoryview, offset: int) -> int:
         """Reads up to a buffer's size; 0 at the end of the file."""
         return os.preadv(descriptor, [buffer], offset)

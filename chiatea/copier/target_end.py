@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from chiatea.copier.failures import MoveFailedError, at_target
 from chiatea.copier.job_spec import JobSpec
+from chiatea.copier.plot_header import HEADER_BYTES
 from chiatea.copier.shown import shown
 from chiatea.copier.system_calls import System
 
@@ -177,6 +178,17 @@ class TargetEnd:
         with at_target(f"{shown(self._spec.target_folder)}: cannot be made durable"):
             self._system.sync(self._folder)
 
+    def moved_status(self) -> os.stat_result:
+        """Of the plot under its final name.
+
+        Raises:
+            MoveFailedError: `target_lost`; nothing has that name any more.
+        """
+        status = self.final_status()
+        if status is None:
+            raise MoveFailedError("target_lost", f"{shown(self._spec.target)}: went as soon as it had its name")
+        return status
+
     def remove_second_name(self) -> None:
         """Removes the temporary name of a file that has its final name too."""
         with at_target(f"{shown(self._spec.temporary)}: cannot be removed"):
@@ -198,20 +210,56 @@ class TargetEnd:
             self._system.sync(self._folder)
         self._owns_temporary = False
 
+    def free_bytes(self) -> int:
+        """What its file system has left for this user.
+
+        Raises:
+            MoveFailedError: `target_lost`.
+        """
+        with at_target(f"{shown(self._spec.target_folder)}: cannot be looked at"):
+            return self._system.free_bytes(self._folder)
+
+    def old_status(self, name: str) -> os.stat_result | None:
+        """Of another plot in the folder; None where nothing has that name."""
+        return self._status_of(name)
+
+    def first_bytes_of(self, name: str) -> bytes:
+        """The first bytes of a plot in the folder: as many as hold its header.
+
+        Raises:
+            MoveFailedError: `target_lost`; it cannot be read.
+        """
+        buffer = memoryview(bytearray(HEADER_BYTES))
+        # Closed at once, as it may be removed now.
+        with contextlib.ExitStack() as stack:
+            descriptor = self._open_again(name, self._system.open_to_read, stack)
+            with at_target(f"{shown(self._spec.target_folder / name)}: cannot be read"):
+                n_bytes = self._system.read(descriptor, buffer, 0)
+        return bytes(buffer[:n_bytes])
+
+    def remove_old(self, name: str) -> None:
+        """Removes another plot of the folder; `sync_folder` makes that durable."""
+        with at_target(f"{shown(self._spec.target_folder / name)}: cannot be removed"):
+            self._system.remove(self._folder, name)
+
     def is_unwritten(self) -> bool:
         """Whether the temporary file holds no byte of anybody's: a fresh one, reserved at most.
 
         Raises:
             MoveFailedError: `target_lost`.
         """
-        descriptor = self._open_again(self._spec.temporary.name, self._system.open_to_read)
-        with at_target(f"{shown(self._spec.temporary)}: cannot be looked at"):
-            return not self._system.holds_data(descriptor)
+        # Closed at once: it may be removed now, and gives nothing back while it is open.
+        with contextlib.ExitStack() as stack:
+            descriptor = self._open_again(self._spec.temporary.name, self._system.open_to_read, stack)
+            with at_target(f"{shown(self._spec.temporary)}: cannot be looked at"):
+                return not self._system.holds_data(descriptor)
 
-    def _open_again(self, name: str, opening: Callable[[int, str], int]) -> int:
+    def _open_again(
+        self, name: str, opening: Callable[[int, str], int], stack: contextlib.ExitStack | None = None
+    ) -> int:
         with at_target(f"{shown(self._spec.target_folder / name)}: cannot be opened"):
             descriptor = opening(self._folder, name)
-            self._stack.callback(self._system.close, descriptor)
+            (self._stack if stack is None else stack).callback(self._system.close, descriptor)
             if not stat.S_ISREG(self._system.status(descriptor).st_mode):
                 raise OSError(errno.EINVAL, "it is no plain file")
         return descriptor

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from chiatea.copier.disks import disk_of, unmounted_point
+from chiatea.copier.disks import disk_of, is_on_root, unmounted_point
 from chiatea.copier.placement import Target, TargetState
 from chiatea.question import Question, UnansweredError
 
@@ -62,7 +62,7 @@ def _not_mounted(folder: Path, status: os.stat_result, *, on_root: bool) -> str:
     missing = unmounted_point(folder)
     if missing is not None:
         return f"is not mounted: nothing is at {missing}, which fstab names"
-    if not on_root and status.st_dev == Path("/").stat().st_dev:
+    if not on_root and is_on_root(status.st_dev):
         return "is not mounted, or lies on the system's own disk, which copy.targets_on_root would allow"
     return ""
 
@@ -91,8 +91,11 @@ class TargetFolder:
         clock: Callable[[], float],
         *,
         is_drained: bool = False,
+        group: str = "",
+        group_rank: int = 0,
         limit_seconds: float = LOOK_SECONDS,
         let_go: Callable[[Path], None] = lambda _: None,
+        accept: Callable[[Path], str] = lambda _: "",
     ) -> None:
         """A folder of which nothing is known.
 
@@ -101,20 +104,27 @@ class TargetFolder:
             look: tells of it now, and may hang.
             clock: UTC seconds since the epoch.
             is_drained: it gets nothing new.
+            group: the name of its group.
+            group_rank: of its group: the lowest is filled first.
             limit_seconds: how long a look may take.
             let_go: nothing is to be kept open there, so that a person can unmount it and look after it.
+            accept: takes another disk that is there for the right one, and names it; "" where it is the right one. It
+                may hang.
         """
         self.folder = folder
         self.is_drained = is_drained
+        self._group = group
+        self._group_rank = group_rank
         self._clock = clock
         self._limit_seconds = limit_seconds
         self._let_go = let_go
         self._question = Question(lambda: look(folder))
+        self._acceptance = Question(lambda: accept(folder))
         self._seen = Target(folder, TargetState.UNKNOWN, reason="was not looked at yet")
         self._outdated_time = -1.0
         self._held_back: Target | None = None
-        self.is_being_looked_at = False
-        """What was known of it is true no more, and the next look is not over."""
+        self.is_being_looked_at = True
+        """Nothing that is true is known of it, and the next look is not over."""
 
     async def look(self) -> None:
         """Asks it, for a limited time, until the answer is newer than all that was done to it. One that failed is left
@@ -149,12 +159,29 @@ class TargetFolder:
         """Its disk may be unmounted."""
         self._let_go(self.folder)
 
+    async def accept_disk(self) -> str:
+        """Takes another disk that is there for the right one, and names it; "" where there was nothing to accept.
+
+        Raises:
+            ChiaTeaError: it cannot be written down.
+        """
+        try:
+            return await self._acceptance.answer(self._limit_seconds)
+        except OSError:
+            # The next look tells what is wrong with it.
+            return ""
+
     def hold_back(self, state: TargetState, reason: str, until: float) -> None:
         """It failed: it takes nothing new until then."""
         self._held_back = Target(self.folder, state, reason=reason, retry_time=until)
 
     def now(self) -> Target:
         """As it is to be dealt with now."""
+        return replace(
+            self._as_held(), group=self._group, group_rank=self._group_rank, is_awaited=self.is_being_looked_at
+        )
+
+    def _as_held(self) -> Target:
         seen, held = self._seen, self._held()
         if held is not None and (seen.state is TargetState.READY or held.state is TargetState.QUARANTINED):
             return replace(seen, state=held.state, reason=held.reason, retry_time=held.retry_time)

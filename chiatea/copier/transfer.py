@@ -2,15 +2,16 @@
 
 1. Lock; look at the source; the names at the target are free.
 2. The journal says that a temporary file is about to be (so that none is left without an owner); then it is made.
-3. Its space is reserved.
+3. Its space is reserved; where it can only be had so, old plots go before (`copy.replace`, delete_first).
 4. The journal says that bytes are about to be written.
 5. Copied and hashed in one pass, windows brought to the device one behind the other, checkpoints in the journal.
 6. The temporary file is made durable; the journal has the hashes of all its blocks.
 7. The source is looked at again; the copy is read back from the device.
 8. The journal says that it is complete.
-9. It gets its final name, and the folder is made durable.
+9. It gets its final name, and the folder is made durable; the hashes of its blocks are kept for good.
 10. The source is removed, and its folder is made durable.
-11. The journal forgets the job.
+11. Old plots go that the plot was to replace (`giving_up`).
+12. The journal forgets the job.
 
 A failure before step 8 removes the temporary file, unless the source is gone. A worker that is killed at any step
 leaves what `recovery` goes on from.
@@ -20,27 +21,38 @@ import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from chiatea.copier.block_hashes import BlockHasher, whole_file_hash
 from chiatea.copier.control import CancelledError, Control, LeftOffError
+from chiatea.copier.disks import is_on_root
 from chiatea.copier.failures import MoveFailedError
-from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress
+from chiatea.copier.giving_up import NewPlot, OldPlotsEnd
+from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.journal import EntryState, Journal, JournalEntry, SourceIdentity
+from chiatea.copier.known_plot import KnownPlot
+from chiatea.copier.plot_header import parse_plot_header
 from chiatea.copier.recovery import Anew, GoOn, Published, situation_of
+from chiatea.copier.replace_rules import plot_facts
+from chiatea.copier.replacing import GivingUp, bytes_to_write
 from chiatea.copier.shown import shown
 from chiatea.copier.source_end import SourceEnd
 from chiatea.copier.steps import Geometry, Steps
 from chiatea.copier.system_calls import System
 from chiatea.copier.target_end import TargetEnd
 from chiatea.copier.verification import ReadBack, blocks_to_read, matching_prefix, verify
+from chiatea.errors import DatabaseError
 
 __all__ = ["Order", "Transfer"]
 
 Order: TypeAlias = Literal["copy", "recover", "cancel"]
 """copy: go on from the journal, or begin. recover: go on from the journal, or end what is void. cancel: end it, unless
 it is complete."""
+
+
+_FREED_SECONDS: Final = 10.0
+"""How long a file system may take to count what a removal gives back."""
 
 
 class Transfer:
@@ -51,7 +63,7 @@ class Transfer:
         spec: JobSpec,
         journal: Journal,
         control: Control,
-        report: Callable[[Progress], None],
+        report: Callable[[Progress | Replaced], None],
         *,
         system: System | None = None,
         geometry: Geometry | None = None,
@@ -93,6 +105,8 @@ class Transfer:
             if order == "copy" and self._is_for_another_target():
                 self._give_up_the_other_target(stack)
             self._target = TargetEnd(self._spec, self._system, stack)
+            if self._entry is not None and self._entry.giving_up is not None:
+                self._old_plots(self._target).tell_again(self._entry.giving_up)
             if self._entry is not None and self._entry.state is EntryState.VOID:
                 self._target.own_temporary()
                 self._void(self._target)
@@ -127,7 +141,10 @@ class Transfer:
             target.publish()
         target.check_place()
         target.sync_folder()
+        self._keep_hashes(target, entry)
         source.remove(entry.source)
+        kept_old = self._replace_old(target)
+        self._forget_replaced()
         self._journal.forget(self._spec.job_id)
         return Done(
             job_id=self._spec.job_id,
@@ -136,7 +153,31 @@ class Transfer:
             seconds=self._clock() - began,
             verification=self._spec.verification,
             read_from_device=self._is_from_device,
+            kept_old=kept_old,
         )
+
+    def _keep_hashes(self, target: TargetEnd, entry: JournalEntry) -> None:
+        """Once more where that was done before a crash: it changes nothing.
+
+        Raises:
+            MoveFailedError: `internal`; the journal has the job, and the hashes.
+        """
+        from chiatea.copier.known_plots import keep_plot  # noqa: PLC0415 - SQLite, for an instant at the end
+
+        status, now = target.moved_status(), self._wall_clock()
+        plot = KnownPlot(
+            path=self._spec.target,
+            file_bytes=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            is_on_root=is_on_root(status.st_dev),
+            hash=whole_file_hash(entry.blocks, entry.source.file_bytes),
+            kept_time=now,
+            read_time=now if self._spec.verification == "full" and self._is_from_device else 0.0,
+        )
+        try:
+            keep_plot(self._spec.known_plots_filepath, plot, entry.blocks, instead_of=self._spec.source)
+        except DatabaseError as error:
+            raise MoveFailedError("internal", f"the hash of the plot cannot be kept: {error}") from error
 
     def _situation(
         self, entry: JournalEntry, identity: SourceIdentity | None, target: TargetEnd
@@ -156,10 +197,71 @@ class Transfer:
         header = source.check_header()
         target.check_names_free()
         target.check_place()
-        self._write(JournalEntry(self._spec, EntryState.OPENING, identity, header.plot_id))
+        giving_up = self._entry.giving_up if self._entry is not None else None
+        if giving_up is None and self._spec.replacement is not None:
+            giving_up = GivingUp(self._spec.replacement)
+        self._write(JournalEntry(self._spec, EntryState.OPENING, identity, header.plot_id, giving_up=giving_up))
         target.create()
+        if giving_up is not None and giving_up.replacement.deletes_first:
+            self._make_room(target, giving_up, header.version)
         target.preallocate(identity.file_bytes)
         self._write(replace(self._current, state=EntryState.COPYING))
+
+    def _make_room(self, target: TargetEnd, giving_up: GivingUp, version: int) -> None:
+        """As many old plots go as the new one needs to be written; where they are freed late, that is waited for."""
+        file_bytes = self._current.source.file_bytes
+        wanted_bytes = bytes_to_write(file_bytes)
+        self._old_plots(target).give_up(giving_up, "before", self._new_plot(version), wanted_bytes)
+        until = self._clock() + _FREED_SECONDS
+        while target.free_bytes() < wanted_bytes and self._clock() < until:
+            self._steps(file_bytes).before(0)
+            time.sleep(_FREED_SECONDS / 200)
+
+    def _replace_old(self, target: TargetEnd) -> str:
+        """Step 11. A fault of it is no fault of the move: returns why old plots stay, or ""."""
+        giving_up = self._current.giving_up
+        if giving_up is None:
+            return ""
+        try:
+            header = parse_plot_header(target.first_bytes_of(self._spec.target.name), self._current.source.file_bytes)
+            if isinstance(header, str) or header.plot_id != self._current.plot_id:
+                return f"{shown(self._spec.target)} is not what was copied any more"
+            faults = self._old_plots(target).give_up(
+                giving_up, "after", self._new_plot(header.version), giving_up.replacement.reserve_bytes
+            )
+            if self._current.giving_up != giving_up:
+                # Nobody may be there any more who hears of it: then it is told again another time.
+                self._steps(self._current.source.file_bytes).before(0)
+        except CancelledError:
+            return "it was cancelled"
+        except MoveFailedError as error:
+            return str(error)
+        return "; ".join(faults)
+
+    def _forget_replaced(self) -> None:
+        """What was given up is not missed by a scrub. Where that cannot be written, `copy scrub --forget` does it."""
+        from chiatea.copier.known_plots import KnownPlots  # noqa: PLC0415 - SQLite, for an instant at the end
+
+        giving_up = self._current.giving_up
+        if giving_up is not None and giving_up.gone:
+            folder = self._spec.target_folder
+            with contextlib.suppress(DatabaseError), KnownPlots(self._spec.known_plots_filepath) as known:
+                known.forget([folder / name for name in giving_up.gone])
+
+    def _new_plot(self, version: int) -> NewPlot:
+        entry = self._current
+        facts = plot_facts(self._spec.source.name, version, entry.source.mtime_ns)
+        return NewPlot(facts, entry.plot_id, entry.source.file_bytes)
+
+    def _old_plots(self, target: TargetEnd) -> OldPlotsEnd:
+        return OldPlotsEnd(
+            self._spec,
+            target,
+            write=lambda giving_up: self._write(replace(self._current, giving_up=giving_up)),
+            tell=self._report,
+            before_each=lambda: self._steps(self._current.source.file_bytes).before(0),
+            wall_clock=self._wall_clock,
+        )
 
     def _copy_and_verify(self, source: SourceEnd, target: TargetEnd, blocks: tuple[bytes, ...]) -> None:
         """Steps 5 to 8, behind blocks that are there."""
@@ -266,7 +368,8 @@ class Transfer:
         return self._entry
 
     def _write(self, entry: JournalEntry) -> None:
-        entry = replace(entry, spec=self._spec)
+        # Which rules are in force another time is not known now; what was chosen stands in the entry itself.
+        entry = replace(entry, spec=replace(self._spec, replacement=None, replace_rules=()))
         self._journal.write(entry)
         self._entry = entry
 

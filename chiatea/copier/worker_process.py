@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, event_from_json
+from chiatea.copier.job_events import Cancelled, Done, Failed, JobEvent, Progress, Replaced, event_from_json
 from chiatea.copier.job_spec import JobSpec, JsonValue
 
 __all__ = ["WORKER_COMMAND", "WorkerProcess"]
@@ -110,7 +110,7 @@ class WorkerProcess:
         assert self._process.stdout is not None
         while line := await self._process.stdout.readline():
             event = event_from_json(json.loads(line))
-            if not isinstance(event, Progress):
+            if not isinstance(event, Progress | Replaced):
                 self._unfinished.discard(event.job_id)
             if isinstance(event, Done | Cancelled):
                 self._ended.add(event.job_id)

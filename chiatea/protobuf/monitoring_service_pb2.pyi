@@ -350,7 +350,7 @@ class ListEntriesRequest(_message.Message):
     topic: _builtins.str
     """A case of UpdateEvent."""
     text: _builtins.str
-    """Found in any text of the entry, whatever its case."""
+    """Each word of it is found in a text of the entry or in its machine's name, whatever the case."""
     sort_by: _builtins.str
     """A column of the topic's table; empty: machine and id."""
     descending: _builtins.bool

@@ -167,7 +167,8 @@ class MonitoringService(MonitoringServicer):
     ) -> EntryPage:
         """One page of the entries of a topic."""
         try:
-            return await self._history.entries(request)
+            counts = {machine_id: len(state.of(request.topic)) for machine_id, state in self._farm.machines.items()}
+            return await self._history.entries(request, counts)
         except ChiaTeaError as error:
             return await _abort(error, context)
 

@@ -143,7 +143,8 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
         background: set[asyncio.Task[None]] = set()
         ingest = Ingest(database, farm, hub, on_change=tell_health)
         acks = Acks()
-        service = MonitoringService(farm, ingest, hub, History(settings.db_filepath), acks, caller=authorization.caller)
+        history = History(settings.db_filepath)
+        service = MonitoringService(farm, ingest, hub, history, acks, caller=authorization.caller)
         add_MonitoringServicer_to_server(service, server)
         commands = Commands(farm, ingest)
         add_CopyControlServicer_to_server(CopyControlService(farm, commands, authorization.caller), server)
@@ -168,6 +169,7 @@ async def serving(config: Config, *, port: int | None = None) -> AsyncIterator[S
                 task.cancel()
             ingest.close()
             await writer
+            await history.close()
 
 
 async def serve(config: Config, *, port: int | None, stop: asyncio.Event) -> None:

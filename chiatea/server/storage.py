@@ -1,6 +1,6 @@
 """What a server asks of its storage: a few calls, behind which another database than SQLite can stand."""
 
-from collections.abc import AsyncIterator, Callable, Container, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
@@ -81,8 +81,8 @@ class Storage(Protocol):
 class PastEvents(Protocol):
     """The readers' side, beside the writer."""
 
-    async def entries(self, request: ListEntriesRequest) -> EntryPage:
-        """One page of the entries of a topic as they are now.
+    async def entries(self, request: ListEntriesRequest, counts: Mapping[str, int]) -> EntryPage:
+        """One page of the entries of a topic as they are now; `counts` is how many of it each machine has.
 
         Raises:
             ProtocolError: when the request asks for what there is not.

@@ -40,6 +40,13 @@ class FarmState:
         self.infos[info.machine_id] = info
         self.machine(info.machine_id)
 
+    def copy(self) -> "FarmState":
+        """A farm that stays as this one is now: entries are shared, since they are never changed in place."""
+        copied = FarmState()
+        copied.infos = dict(self.infos)
+        copied.machines = {machine_id: state.copy() for machine_id, state in self.machines.items()}
+        return copied
+
     def name_of(self, machine_id: str) -> str:
         """The machine's name; its id while the name is not known."""
         info = self.infos.get(machine_id)

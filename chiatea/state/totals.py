@@ -43,6 +43,7 @@ class FarmTotals:
     n_plots_in_progress: int = 0
     n_active_copies: int = 0
     n_failing_sources: int = 0
+    n_scrub_findings: int = 0
 
 
 def totals_of(farm: FarmState) -> FarmTotals:
@@ -77,6 +78,7 @@ def _add(totals: FarmTotals, state: MachineState) -> None:
     totals.n_plots_in_progress += len(state.of("plotting_plot"))
     for copier in _messages(state, "copier"):
         totals.n_active_copies += copier.n_active
+    totals.n_scrub_findings += len(state.of("scrub_finding"))
     for source in _messages(state, "source"):
         totals.n_failing_sources += source.state == source.FAILING
 

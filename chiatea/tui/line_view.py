@@ -10,6 +10,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from chiatea.tui.lines import Line
+from chiatea.tui.strips import highlighted
 
 __all__ = ["LineView"]
 
@@ -85,7 +86,7 @@ class LineView(ScrollView, can_focus=True):
             strip = self._strips[index] = self._drawn(line)
         strip = strip.crop(0, width).extend_cell_length(width, self.rich_style)
         if is_cursor:
-            strip = strip.apply_style(self._styles.get("cursor", Style(reverse=True)))
+            strip = highlighted(strip, self._styles.get("cursor", Style(reverse=True)))
         return strip
 
     def _drawn(self, line: Line) -> Strip:

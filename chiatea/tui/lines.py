@@ -1,20 +1,24 @@
 """What a panel shows, as plain data: lines of styled spans, and tables laid out for a width. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from rich.cells import cell_len
 
 from chiatea.tui.plain_text import shortened
 
-__all__ = ["Cell", "Column", "Line", "Span", "facts", "note", "table"]
+__all__ = ["GAP", "Cell", "Column", "Line", "Span", "facts", "fitted", "laid_out", "note", "table"]
 
 
 class Span(NamedTuple):
-    """Text in one style: "normal", "muted", "strong", "good", "warn", "bad", "accent" or "title"."""
+    """Text in one style: "normal", "muted", "strong", "good", "warn", "bad", "accent" or "title".
+
+    A cell's span may have parts of other styles, which together have its text.
+    """
 
     text: str
     style: str = "normal"
+    parts: "tuple[Span, ...]" = ()
 
 
 class Line(NamedTuple):
@@ -47,10 +51,11 @@ class Column(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """One cell: a text and its style, or several spans."""
+    """One cell: a text and its style; in a list also parts of other styles, which together have its text."""
 
     text: str
     style: str = "normal"
+    parts: tuple[Span, ...] = ()
 
 
 class _Row(NamedTuple):
@@ -75,19 +80,23 @@ def table(columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[Cell], b
         max([len(column.title), *(cell_len(row.cells[index].text) for row in made)])
         for index, column in enumerate(columns)
     ]
-    kept = _kept(columns, widths, width)
+    layout = fitted(columns, widths, width)
+    heading = [Cell(column.title, "title") for column in columns]
+    lines = [Line(laid_out(heading, columns, layout))]
+    lines += [Line(laid_out(row.cells, columns, layout), row.id, row.is_stale) for row in made]
+    return lines
+
+
+def fitted(columns: Sequence[Column], wanted: Sequence[int], width: int) -> dict[int, int]:
+    """The columns that there is room for, by index, with their widths: of `wanted` ones, in at most `width`."""
+    widths, kept = list(wanted), _kept(columns, wanted, width)
     over = sum(widths[index] for index in kept) + GAP * (len(kept) - 1) - width
     for index in kept:
         if over > 0 and columns[index].least:
             room = max(0, min(over, widths[index] - columns[index].least))
             widths[index] -= room
             over -= room
-    heading = [Cell(column.title, "title") for column in columns]
-    lines = [_laid_out(heading, columns, widths, kept)]
-    for row in made:
-        line = _laid_out(row.cells, columns, widths, kept)
-        lines.append(Line(line.spans, row.id, row.is_stale))
-    return lines
+    return {index: widths[index] for index in kept}
 
 
 def _kept(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
@@ -104,19 +113,23 @@ def _kept(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[
     return kept
 
 
-def _laid_out(cells: Sequence[Cell], columns: Sequence[Column], widths: Sequence[int], kept: Sequence[int]) -> Line:
+def laid_out(cells: Sequence[Cell], columns: Sequence[Column], layout: Mapping[int, int]) -> tuple[Span, ...]:
+    """The cells of one row, each in its column's width, with the gaps between them: two spans a column."""
     spans: list[Span] = []
-    for place, index in enumerate(kept):
-        text = shortened(cells[index].text, widths[index])
-        is_last = place == len(kept) - 1
+    last = max(layout, default=0)
+    for index, width in layout.items():
+        text, parts = shortened(cells[index].text, width), cells[index].parts
+        if text != cells[index].text:
+            parts = ()
+        room = width - cell_len(text)
         if columns[index].align == ">":
-            text = " " * (widths[index] - cell_len(text)) + text
-        elif not is_last:
-            text += " " * (widths[index] - cell_len(text))
-        spans.append(Span(text, cells[index].style))
-        if not is_last:
+            text, parts = " " * room + text, (Span(" " * room), *parts) if parts else ()
+        elif index != last:
+            text, parts = text + " " * room, (*parts, Span(" " * room)) if parts else ()
+        spans.append(Span(text, cells[index].style, parts))
+        if index != last:
             spans.append(Span(" " * GAP))
-    return Line(tuple(spans))
+    return tuple(spans)
 
 
 def facts(label: str, spans: Iterable[Span], *, label_width: int = 11) -> Line:

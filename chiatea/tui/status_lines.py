@@ -1,13 +1,12 @@
 """The header and the banner: what they say, as text. Pure."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from rich.style import Style
 from rich.text import Text
 
-from chiatea.state.totals import totals_of
 from chiatea.tui.plain_text import plain
-from chiatea.tui.view import FarmView
+from chiatea.tui.shown import Shown
 from chiatea.units import short_duration
 from chiatea.wire.feed import Connection
 
@@ -21,24 +20,38 @@ def clock_time(moment: float) -> str:
     return f"{datetime.fromtimestamp(moment, UTC).astimezone():%H:%M:%S}"
 
 
-def header(view: FarmView, connection: Connection, styles: dict[str, Style], width: int) -> Text:
-    """Name, connection and clock on one line, as much of it as there is room for."""
-    totals = totals_of(view.farm)
-    machines = f"{totals.n_machines} machine{'s' if totals.n_machines != 1 else ''}"
+def header(shown: Shown, crumbs: Sequence[str], width: int) -> Text:
+    """Where one is, and how the connection is, on one line: as much of it as there is room for."""
+    view, connection, styles = shown.view, shown.connection, shown.styles
+    path = _path(crumbs, shown)
     state = ("● connected", "good") if connection.is_up else ("✗ no connection", "bad")
-    left = Text.assemble(
-        (" chia-tea ", styles["strong"]),
-        ("  ", styles["muted"]),
-        (machines, styles["muted"]),
-        ("   ", styles["muted"]),
-        (state[0], styles[state[1]]),
-        (f" {plain(connection.address)}", styles["muted"]),
-    )
-    right = Text(f"{clock_time(view.now)} ", styles["muted"])
-    if left.cell_len + right.cell_len > width:
-        left.truncate(max(0, width - right.cell_len))
-    left.append(" " * max(0, width - left.cell_len - right.cell_len))
-    return left.append_text(right)
+    parts = [(clock_time(view.now), "muted"), state, (plain(connection.address), "muted")]
+    if shown.role == "viewer":
+        parts.append(("read only", "warn"))
+    parts.append((f"{len(view.farm.machines)} machine{'s' if len(view.farm.machines) != 1 else ''}", "muted"))
+    if shown.frozen_since is not None:
+        parts.insert(0, (f"❄ held since {clock_time(shown.frozen_since)}, z goes on", "frozen"))
+    right, room = Text(" "), width - min(path.cell_len, width // 2) - 2
+    for text, style in parts:
+        if right.cell_len + len(text) + 2 <= room:
+            right = Text.assemble("  ", (text, styles[style]), right)
+    left = list(crumbs)
+    while len(left) > 2 and path.cell_len > width - right.cell_len:
+        # Where one is matters most.
+        left = ["…", *left[2:]]
+        path = _path(left, shown)
+    path.truncate(max(0, width - right.cell_len), overflow="ellipsis")
+    path.append(" " * max(0, width - path.cell_len - right.cell_len))
+    return path.append_text(right)
+
+
+def _path(crumbs: Sequence[str], shown: Shown) -> Text:
+    path = Text(" ")
+    for place, crumb in enumerate(crumbs):
+        if place:
+            path.append(" ▸ ", shown.styles["muted"])
+        path.append(plain(crumb), shown.styles["strong" if place == len(crumbs) - 1 else "muted"])
+    return path
 
 
 def banner(connection: Connection, now: float) -> str:

@@ -72,6 +72,9 @@ def styles_of(theme: Theme) -> dict[str, Style]:
         "warn": Style(color=_hex(theme.warning or "#d7af00")),
         "bad": Style(color=_hex(theme.error or "#d70000"), bold=True),
         "stale": Style(color="#5d6659" if theme.dark else "#9aa396", italic=True),
+        "tab": Style(color=_hex(theme.background or "#000000"), bgcolor=_hex(theme.primary), bold=True),
+        "frozen": Style(color=_hex(theme.background or "#000000"), bgcolor=_hex(theme.accent or theme.primary)),
+        "flash": Style(bold=True, underline=True),
         "cursor": Style(bgcolor="#2c3628" if theme.dark else "#dbe5d5"),
     }
 

@@ -1,19 +1,22 @@
 """What the panels are drawn from: the farm, the time, and the little that is remembered for sparklines."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import MachineState
+from chiatea.tui.growth import Growth
 from chiatea.tui.plain_text import plain
+from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, STALE_AFTER_SECONDS, Thresholds
 
 __all__ = ["FarmView", "Machine", "Recent"]
 
+_T = TypeVar("_T")
+
 N_RECENT: Final = 60
-STALE_AFTER_SECONDS: Final = 60.0
-"""A machine sends its CPU every few seconds: a minute of silence is no accident."""
 
 
 class Recent:
@@ -75,15 +78,39 @@ class FarmView:
     farm: FarmState
     now: float
     recent: Recent = field(default_factory=Recent)
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    growth: Growth = field(default_factory=Growth)
+    _machines: dict[str, Machine] = field(default_factory=dict)
+    _found: dict[Any, Any] = field(default_factory=dict)
 
     def machines(self) -> Iterator[Machine]:
         """All machines by name."""
         for machine_id in sorted(self.farm.machines, key=lambda m: (self.farm.name_of(m), m)):
+            yield self.machine(machine_id)
+
+    def machine(self, machine_id: str) -> Machine:
+        """One machine; an empty one where the farm has it no more."""
+        made = self._machines.get(machine_id)
+        if made is None:
             info = self.farm.infos.get(machine_id)
-            yield Machine(
+            made = self._machines[machine_id] = Machine(
                 machine_id,
                 plain(self.farm.name_of(machine_id)),
                 info.online if info is not None else False,
                 max(0.0, self.now - info.last_seen) if info is not None and info.last_seen > 0 else None,
-                self.farm.machines[machine_id],
+                self.farm.machines.get(machine_id) or MachineState(),
             )
+        return made
+
+    def once(self, find: Callable[["FarmView"], _T]) -> _T:
+        """What a function finds in this moment: it is called once, however many rows ask."""
+        if find not in self._found:
+            self._found[find] = find(self)
+        found: _T = self._found[find]
+        return found
+
+    def message(self, machine_id: str, topic: str, entry_id: EntryId) -> Any:
+        """An entry as it is now; None where there is none any more."""
+        state = self.farm.machines.get(machine_id)
+        entry = state.of(topic).get(entry_id) if state is not None else None
+        return entry.message if entry is not None else None

@@ -60,6 +60,8 @@ def farms(draw: st.DrawFn) -> tuple[list[Job], list[Target]]:
                 free_bytes=free[device],
                 total_bytes=1000,
                 looked_time=NOW + draw(st.sampled_from([-1.0, 1.0])),
+                group_rank=draw(st.integers(0, 2)),
+                is_awaited=draw(st.sampled_from([False] * 5 + [True])),
             )
         )
     jobs = []

@@ -7,10 +7,16 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import xxhash
+
+from chiatea.copier.block_hashes import whole_file_hash
 from chiatea.copier.control import Control
-from chiatea.copier.job_events import JobEvent, Progress
+from chiatea.copier.job_events import JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.journal import Journal
+from chiatea.copier.known_plots import KnownPlots
+from chiatea.copier.replace_rules import ReplaceRule
+from chiatea.copier.replacing import Replacement
 from chiatea.copier.steps import Geometry
 from chiatea.copier.system_calls import System
 from chiatea.copier.transfer import Order, Transfer
@@ -40,6 +46,12 @@ def plot_bytes(n_bytes: int, version: int = 1, k: int = 32, seed: int = 1) -> tu
     return plot_id.hex(), (header + made.randbytes(max(0, n_bytes - len(header))))[:n_bytes]
 
 
+def block_hashes(content: bytes, geometry: Geometry = SMALL) -> tuple[bytes, ...]:
+    """Of each block, as if nobody had written a hasher."""
+    size = geometry.block_bytes
+    return tuple(xxhash.xxh3_128(content[place : place + size]).digest() for place in range(0, len(content), size))
+
+
 @dataclass
 class Move:
     """One plot to be moved in a folder of the test's own."""
@@ -48,6 +60,8 @@ class Move:
     source: Path
     content: bytes
     target_folder: Path
+    replacement: Replacement | None = None
+    rules: tuple[ReplaceRule, ...] = ()
 
     @property
     def journal_folder(self) -> Path:
@@ -56,6 +70,10 @@ class Move:
     @property
     def journal(self) -> Journal:
         return Journal(self.journal_folder)
+
+    @property
+    def known_plots_filepath(self) -> Path:
+        return self.spec.known_plots_filepath
 
     @property
     def target(self) -> Path:
@@ -76,6 +94,8 @@ class Move:
             max_bytes_per_second=0,
             journal_folder=self.journal_folder,
             settle_seconds=60.0,
+            replacement=self.replacement,
+            replace_rules=self.rules,
         )
 
     def run(
@@ -85,19 +105,38 @@ class Move:
         system: System | None = None,
         control: Control | None = None,
         progress: list[Progress] | None = None,
+        replaced: list[Replaced] | None = None,
         geometry: Geometry = SMALL,
         **changes: object,
     ) -> JobEvent | None:
         """Runs the job in this process."""
         spec = replace(self.spec, **changes)  # type: ignore[arg-type]
-        report = progress.append if progress is not None else lambda _: None
+
+        def report(event: Progress | Replaced) -> None:
+            if isinstance(event, Progress) and progress is not None:
+                progress.append(event)
+            if isinstance(event, Replaced) and replaced is not None:
+                replaced.append(event)
+
         return Transfer(spec, self.journal, control or Control(), report, system=system, geometry=geometry).run(order)
 
-    def assert_moved(self) -> None:
+    def assert_moved(self, **changes: object) -> None:
         """The plot exists exactly once, byte for byte, under its final name; nothing else is left."""
         assert self.target.read_bytes() == self.content
         assert not os.path.lexists(self.source)
         self.assert_nothing_left()
+        self.assert_known(replace(self.spec, **changes).known_plots_filepath)  # type: ignore[arg-type]
+
+    def assert_known(self, filepath: Path) -> None:
+        """The hashes of its blocks are kept, and what its file is."""
+        with KnownPlots(filepath, must_exist=True) as known:
+            plot = known.plot(self.target)
+            blocks = known.blocks(self.target)
+        assert plot is not None
+        status = self.target.stat()
+        assert (plot.file_bytes, plot.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        assert blocks in {block_hashes(self.content), block_hashes(self.content, Geometry())}
+        assert plot.hash == whole_file_hash(blocks, len(self.content))
 
     def assert_not_moved(self) -> None:
         """The source is whole, and nothing is left at the target or in the journal."""

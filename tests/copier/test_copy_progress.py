@@ -1,6 +1,7 @@
 import io
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,6 +54,20 @@ def test_a_finished_job_becomes_a_line_that_stays_above_the_others() -> None:
     lines = terminal.shows()
     assert lines[0] == "moved /in/plot1.plot to /farm"
     assert lines[1].endswith("plot2.plot -> /farm")
+    assert len(lines) == 2
+
+
+def test_a_deleted_old_plot_is_a_line_that_stays() -> None:
+    terminal = Terminal()
+    job = on(a_job(1), a_target("/farm"))
+    for each in (
+        job,
+        replace(job, replaced=(Path("/farm/old.plot"),)),
+        replace(job, replaced=(Path("/farm/old.plot"),)),
+    ):
+        terminal.tell(each)
+    lines = terminal.shows()
+    assert lines[0] == "deleted /farm/old.plot for /in/plot1.plot"
     assert len(lines) == 2
 
 

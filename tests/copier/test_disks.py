@@ -15,9 +15,10 @@ from typing import Final
 
 import pytest
 
-from chiatea.copier.job_events import Done, Failed
+from chiatea.copier.job_events import Done, Failed, Replaced
 from chiatea.copier.steps import Geometry
 from chiatea.copier.system_calls import System
+from tests.copier.full_disk import FREE_BYTES, N_TO_GO, fill, make_exchange
 from tests.copier.plots import make_move
 from tests.copier.test_recovery import Crashed
 from tests.copier.test_transfer import Disturbed
@@ -149,6 +150,67 @@ def test_a_power_cut_at_any_call_loses_nothing(
         point += 1 if _ALL else 23
     assert hit >= (150 if _ALL else 6)
     record_property("points", hit)
+
+
+@pytest.mark.parametrize("deletes_first", [False, True], ids=["write first", "delete first"])
+def test_a_power_cut_at_any_call_of_a_move_that_replaces_old_plots_costs_none_too_many(
+    tmp_path: Path,
+    kind: str,
+    make_disk: Callable[..., Disk],
+    deletes_first: bool,
+    record_property: Callable[[str, object], None],
+) -> None:
+    disk, scale = make_disk(kind, {"ext4": 160 << 20, "xfs": 320 << 20}[kind]), 100
+    hit, point = 0, 1
+    while True:
+        plots = disk.mount_point / f"{point}"
+        exchange = make_exchange(tmp_path / f"{point}", deletes_first=deletes_first, target_folder=plots, scale=scale)
+        os.sync()
+        fill(disk.mount_point, FREE_BYTES[deletes_first] * scale)
+        os.sync()
+        move, told = exchange.move, list[Replaced]()
+        try:
+            event = move.run(system=CutAt(disk, point), replaced=told, geometry=Geometry())
+        except Crashed:
+            hit += 1
+        else:
+            assert isinstance(event, Done), event
+            assert exchange.gone() == exchange.old[:N_TO_GO]
+            break
+        disk.unmount()
+        assert disk.mount().returncode == 0
+        exchange.assert_new_is_safe()
+        if move.source.exists() or move.journal.job_ids():
+            event = move.run(replaced=told, geometry=Geometry())
+            assert isinstance(event, Done), (point, event)
+        move.assert_moved()
+        exchange.assert_rest_is_whole()
+        assert set(exchange.gone()) <= {*exchange.old[:N_TO_GO], *(Path(each.path) for each in told)}
+        assert len(exchange.gone()) <= N_TO_GO, point
+        shutil.rmtree(plots)
+        (disk.mount_point / "filler").unlink()
+        point += 1 if _ALL else 17
+    assert hit >= (80 if _ALL else 4)
+    record_property("points", hit)
+
+
+def test_a_move_that_is_done_and_the_plots_hashes_survive_a_power_cut(
+    tmp_path: Path, kind: str, make_disk: Callable[..., Disk]
+) -> None:
+    disk = make_disk(kind)
+    target_folder = disk.mount_point / "plots"
+    target_folder.mkdir()
+    for number in range(3):
+        os.sync()
+        move = make_move(disk.mount_point / f"{number}", 140_001 + number, target_folder=target_folder)
+        os.sync()
+        # One file for all: the first move makes it, the others write to it.
+        journal_folder = disk.mount_point / "journal"
+        assert isinstance(move.run(journal_folder=journal_folder), Done)
+        disk.cut_power()
+        disk.unmount()
+        assert disk.mount().returncode == 0
+        move.assert_moved(journal_folder=journal_folder)
 
 
 def test_a_disk_that_goes_away_in_mid_copy_is_lost_and_gets_its_plot_when_it_is_back(

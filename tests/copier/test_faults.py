@@ -12,14 +12,15 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from chiatea.copier.control import Control
-from chiatea.copier.job_events import Cancelled, Done
+from chiatea.copier.job_events import Cancelled, Done, Replaced
 from chiatea.copier.system_calls import System
+from tests.copier.full_disk import FREE_BYTES, N_TO_GO, Exchange, fill, make_exchange, small_disk
 from tests.copier.plots import Move, make_move
 
 _ALL = os.environ.get("CHIA_TEA_FAULTS") == "all"
@@ -80,14 +81,19 @@ pytestmark = [
 def _paths(move: Move) -> list[str]:
     job = move.journal_folder / "job-1.json"
     paths = (move.source.parent, move.source, move.target_folder, move.temporary, move.target, move.journal_folder, job)
-    return [str(path) for path in (*paths, f"{job}.new", move.journal_folder / "lock")]
+    known = move.known_plots_filepath
+    return [str(path) for path in (*paths, f"{job}.new", move.journal_folder / "lock", known, f"{known}-journal")]
 
 
-def _run(move: Move, trace: str, *injection: str) -> tuple[subprocess.CompletedProcess[str], str]:
-    """Runs a worker on one plot under strace; what is injected hits calls on the move's own files only."""
+def _run(
+    move: Move, trace: str, *injection: str, beside: Sequence[Path] = ()
+) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Runs a worker on one plot under strace; what is injected hits calls on the move's own files only, and
+    on those that are named `beside`.
+    """
     log = move.folder / "strace.log"
     command = ["strace", "-f", "-q", "-o", str(log), "-e", f"trace={trace}", *injection]
-    for path in _paths(move):
+    for path in (*_paths(move), *map(str, beside)):
         command += ["-P", path]
     order = json.dumps({"do": "copy", **move.spec.to_json()})
     process = subprocess.Popen(
@@ -103,7 +109,7 @@ def _run(move: Move, trace: str, *injection: str) -> tuple[subprocess.CompletedP
         process.stdin.flush()
         for line in process.stdout:
             lines.append(line)
-            if json.loads(line)["event"] != "progress":
+            if json.loads(line)["event"] not in {"progress", "replaced"}:
                 break
         process.stdin.close()
     except BrokenPipeError:
@@ -174,6 +180,102 @@ def test_a_fault_of_any_call_loses_nothing(
             assert not move.temporary.exists(), (point, result)
         _go_on(move)
         move.assert_moved()
+    record_property("points", len(points))
+
+
+_REPLACING_CALLS = ("openat", "newfstatat", "fstatfs", "fsync", "rename", "unlinkat", "write")
+"""Those of the steps that only a move has for which old plots go: of all others the tests above try some."""
+
+
+@pytest.fixture(params=[False, True], ids=["write first", "delete first"])
+def deletes_first(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk") as folder:
+        if folder is None:
+            pytest.skip("a small disk may not be mounted here")
+        yield folder
+
+
+def _exchange(tmp_path: Path, disk: Path, *, deletes_first: bool) -> Exchange:
+    """On a disk that has nothing else, and just so much left that two old plots must go."""
+    for path in disk.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    exchange = make_exchange(tmp_path, deletes_first=deletes_first, target_folder=disk / "plots")
+    fill(disk, FREE_BYTES[deletes_first])
+    return exchange
+
+
+def _told(output: str) -> set[Path]:
+    events = [json.loads(line) for line in output.splitlines()]
+    return {Path(event["path"]) for event in events if event["event"] == "replaced"}
+
+
+def _settle_exchange(exchange: Exchange) -> set[Path]:
+    """As the service does after a restart; returns the deletions that are told meanwhile."""
+    move, told = exchange.move, list[Replaced]()
+    for _ in range(3):
+        if not move.source.exists() and not move.journal.job_ids():
+            break
+        event = move.run(replaced=told)
+        assert isinstance(event, Done), event
+    move.assert_moved()
+    exchange.assert_rest_is_whole()
+    return {Path(event.path) for event in told}
+
+
+def _calls_of_an_exchange(tmp_path: Path, disk: Path, *, deletes_first: bool) -> Counter[str]:
+    exchange = _exchange(tmp_path / "undisturbed", disk, deletes_first=deletes_first)
+    result, log = _run(exchange.move, "all", beside=exchange.old)
+    assert _told(result.stdout) == set(exchange.gone()) == set(exchange.old[:N_TO_GO])
+    exchange.move.assert_moved()
+    return Counter(re.findall(r"^\d+ +(\w+)\(", log, re.MULTILINE))
+
+
+@pytest.mark.parametrize("call", KILLED_AT if _ALL else _REPLACING_CALLS)
+def test_a_worker_killed_at_any_call_gives_up_what_is_needed_and_no_more(
+    tmp_path: Path, disk: Path, deletes_first: bool, call: str, record_property: Callable[[str, object], None]
+) -> None:
+    n_calls = _calls_of_an_exchange(tmp_path, disk, deletes_first=deletes_first)
+    # The later a call comes, the more of the old plots are at stake.
+    points = _points(n_calls[call]) if _ALL else sorted({n_calls[call], max(1, n_calls[call] * 3 // 4)})
+    for point in points:
+        exchange = _exchange(tmp_path / str(point), disk, deletes_first=deletes_first)
+        inject = f"inject={call}:signal=SIGKILL:when={point}"
+        result, _ = _run(exchange.move, call, "-e", inject, beside=exchange.old)
+        assert result.returncode == -9, (point, result)
+        exchange.assert_new_is_safe()
+        assert len(exchange.gone()) <= N_TO_GO
+        told = _told(result.stdout) | _settle_exchange(exchange)
+        assert exchange.gone() == exchange.old[:N_TO_GO], point
+        assert told == set(exchange.gone()), point
+    record_property("points", len(points))
+
+
+@pytest.mark.parametrize("fault", FAULTS if _ALL else [each for each in FAULTS if each[0] in _REPLACING_CALLS])
+def test_after_a_fault_of_any_call_no_more_is_given_up_than_is_needed(
+    tmp_path: Path,
+    disk: Path,
+    deletes_first: bool,
+    fault: tuple[str, str],
+    record_property: Callable[[str, object], None],
+) -> None:
+    call, error = fault
+    n_calls = _calls_of_an_exchange(tmp_path, disk, deletes_first=deletes_first)
+    points = _points(n_calls[call]) if _ALL else sorted({n_calls[call], max(1, n_calls[call] * 3 // 4)})
+    for point in points:
+        exchange = _exchange(tmp_path / str(point), disk, deletes_first=deletes_first)
+        result, log = _run(exchange.move, call, "-e", f"inject={call}:error={error}:when={point}", beside=exchange.old)
+        assert "(INJECTED)" in log, (point, result)
+        assert result.returncode == 0, (point, result)
+        assert not result.stderr, (point, result)
+        exchange.assert_new_is_safe()
+        told = _told(result.stdout) | _settle_exchange(exchange)
+        assert len(exchange.gone()) <= N_TO_GO, point
+        assert told == set(exchange.gone()), point
     record_property("points", len(points))
 
 

@@ -3,8 +3,11 @@ from pathlib import Path
 
 from chiatea.copier.job_list import JobList
 from chiatea.copier.jobs import Job, JobState, finished
+from chiatea.copier.journal import EntryState, JournalEntry, SourceIdentity
+from chiatea.copier.replacing import GivingUp
 from chiatea.copier.sources import FoundPlot, SourceLook
 
+from .full_disk import make_exchange
 from .jobs_and_targets import NOW, a_target, on
 
 FOLDER = Path("/in")
@@ -25,8 +28,8 @@ class Source:
         return job
 
 
-def plot(number: int = 1, modified_ns: int = 1, **more: str) -> FoundPlot:
-    return FoundPlot(f"{number}.plot", 100, modified_ns, f"job{number}", **more)
+def plot(number: int = 1, modified_ns: int = 1, *, fault: str = "") -> FoundPlot:
+    return FoundPlot(f"{number}.plot", 100, modified_ns, f"job{number}", fault)
 
 
 def test_a_plot_is_one_job_however_often_it_is_seen() -> None:
@@ -83,6 +86,20 @@ def test_a_plot_that_comes_again_after_it_went_on_from_a_journal_is_a_job_again(
     source.holds()
     source.holds(plot(modified_ns=2))
     assert source.job().state is JobState.QUEUED
+
+
+def test_what_a_journal_says_was_given_up_for_a_plot_is_known_after_a_restart(tmp_path: Path) -> None:
+    exchange = make_exchange(tmp_path, deletes_first=True)
+    replacement, first = exchange.move.replacement, exchange.old[0]
+    assert replacement is not None
+    entry = JournalEntry(
+        exchange.move.spec, EntryState.OPENING, SourceIdentity(1, 2, 3), "ab" * 32,
+        giving_up=GivingUp(replacement, "before", 5, gone=(first.name,)),
+    )  # fmt: skip
+    source = Source()
+    source.list.take_in_journal([entry], NOW)
+    job = source.job()
+    assert (job.must_recover, job.is_replacing, job.replaced) == (True, True, (first,))
 
 
 def test_of_finished_moves_the_last_thousand_are_remembered_and_all_are_counted() -> None:

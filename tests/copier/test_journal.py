@@ -1,5 +1,6 @@
 """Entries are kept as they are, and damaged ones are known."""
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from chiatea.copier.failures import MoveFailedError
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.journal import EntryState, Journal, JournalEntry, SourceIdentity
+from chiatea.copier.replacing import GivingUp, giving_up_from_json
+from tests.copier.full_disk import make_exchange
 
 
 def entry(folder: Path, name: bytes = b"a.plot", n_blocks: int = 3) -> JournalEntry:
@@ -40,6 +43,32 @@ def test_an_entry_is_read_as_it_was_written_whatever_its_plots_name(
     assert journal.job_ids() == ["job"]
     journal.forget("job")
     assert journal.read("job") is None
+
+
+def test_what_is_given_up_for_a_job_is_read_as_it_was_written(tmp_path: Path) -> None:
+    replacement = make_exchange(tmp_path, deletes_first=True).move.replacement
+    assert replacement is not None
+    first, second = (chosen.plot.name for chosen in replacement.chosen[:2])
+    giving_up = GivingUp(replacement, "before", -5, gone=(first,), intended=second)
+    written = replace(entry(tmp_path), giving_up=giving_up)
+    journal = Journal(tmp_path / "journal")
+    journal.write(written)
+    assert journal.read("job") == written
+
+
+@pytest.mark.parametrize("change", [{"name": "../a.plot"}, {"name": ""}, {"inode": "1"}, {"taken_bytes": True}])
+def test_an_old_plot_that_nobody_could_have_chosen_makes_an_entry_damaged(
+    tmp_path: Path, change: dict[str, object]
+) -> None:
+    replacement = make_exchange(tmp_path, deletes_first=True).move.replacement
+    assert replacement is not None
+    plain = GivingUp(replacement).to_json()
+    assert giving_up_from_json(json.loads(json.dumps(plain))) == GivingUp(replacement)
+    plain["replacement"]["chosen"][0]["plot"].update(change)
+    with pytest.raises(ValueError, match=r"is no|nobody chose"):
+        giving_up_from_json(json.loads(json.dumps(plain)))
+    with pytest.raises(ValueError, match="nobody chose"):
+        giving_up_from_json(json.loads(json.dumps(GivingUp(replacement, gone=("another.plot",)).to_json())))
 
 
 @given(place=st.integers(0, 10_000), value=st.integers(0, 255))

@@ -100,6 +100,45 @@ def test_a_copy_that_went_on_and_is_over_is_promised_nothing() -> None:
     assert not any(job.must_recover for job in over)
 
 
+def groups() -> tuple[Target, Target]:
+    return a_target("/z", group="fast", group_rank=0), a_target("/a", group="usb", group_rank=1)
+
+
+def test_the_first_group_is_filled_first_whatever_room_and_peace_the_others_have() -> None:
+    fast, usb = replace(groups()[0], free_bytes=2 * GIB), replace(groups()[1], free_bytes=900 * GIB)
+    load = Load({}, {fast.disk: 1})
+    placement = place(GIB, [usb, fast], load, Limits(max_per_target=2))
+    assert placement.target == fast
+    assert placement.why.startswith("group fast: one copy under way on its disk")
+
+
+def test_a_busy_group_with_room_is_waited_for() -> None:
+    fast, usb = groups()
+    placement = place(GIB, [fast, usb], Load({}, {fast.disk: 1}), NO_RESERVE)
+    assert (placement.target, placement.waits_for_rank) == (None, 0)
+    assert placement.why == "/z has 1 on its disk already"
+
+
+def test_a_group_whose_target_is_just_being_looked_at_is_waited_for() -> None:
+    fast, usb = groups()
+    fast = replace(fast, state=TargetState.UNKNOWN, reason="is being looked at", is_awaited=True)
+    assert place(GIB, [fast, usb], NOTHING, NO_RESERVE).waits_for_rank == 0
+    assert place(GIB, [replace(fast, is_awaited=False), usb], NOTHING, NO_RESERVE).target == usb
+
+
+@pytest.mark.parametrize("state", [state for state in TargetState if state is not TargetState.READY])
+def test_a_group_that_cannot_be_used_is_passed_by(state: TargetState) -> None:
+    fast, usb = groups()
+    assert place(GIB, [replace(fast, state=state), usb], NOTHING, NO_RESERVE).target == usb
+
+
+def test_what_the_first_group_has_no_room_for_goes_to_the_next_one_also_while_it_is_busy() -> None:
+    fast, usb = groups()
+    fast = replace(fast, free_bytes=GIB - 1)
+    assert place(GIB, [fast, usb], Load({}, {fast.disk: 1}), NO_RESERVE).target == usb
+    assert place(GIB - 1, [fast, usb], Load({}, {fast.disk: 1}), NO_RESERVE).target is None
+
+
 targets_of_all_kinds = st.lists(
     st.builds(
         a_target,
@@ -107,6 +146,8 @@ targets_of_all_kinds = st.lists(
         free=st.integers(0, 80),
         device=st.integers(0, 2),
         state=st.sampled_from(TargetState),
+        group_rank=st.integers(0, 2),
+        is_awaited=st.booleans(),
     ),
     max_size=5,
 )
@@ -124,16 +165,22 @@ def test_no_other_allowed_target_is_better_and_none_is_missed(
     def badness(target: Target) -> tuple[int, int]:
         return load.n_active.get(target.disk, 0), -room_bytes(target, load, allowed)
 
+    def has_room(target: Target) -> bool:
+        room = target.free_bytes - load.promised_bytes.get(target.device, 0) - allowed.reserve_bytes
+        return target.state is TargetState.READY and room >= plot_bytes
+
+    ranks = {target.group_rank for target in targets if target.is_awaited or has_room(target)}
     good = [
         target
         for target in targets
-        if target.state is TargetState.READY
-        and target.free_bytes - load.promised_bytes.get(target.device, 0) - allowed.reserve_bytes >= plot_bytes
+        if has_room(target)
         and load.n_active.get(target.disk, 0) < allowed.max_per_target
+        and target.group_rank == min(ranks)
     ]
     placement = place(plot_bytes, targets, load, allowed)
     assert placement.why
     assert (placement.target is None) == (not good)
+    assert placement.waits_for_rank == (min(ranks) if ranks and not good else None)
     if placement.target is not None:
         assert placement.target in good
         assert badness(placement.target) == min(map(badness, good))

@@ -74,6 +74,41 @@ def test_two_plots_of_one_name_are_not_copied_into_one_folder_at_once() -> None:
     assert ids(jobs, [a_target("/one"), a_target("/two")]) == ["job0001", "job0002"]
 
 
+def test_a_small_plot_waits_for_its_group_and_a_large_one_that_does_not_fit_there_goes_on() -> None:
+    fast, usb = a_target("/fast", free=3 * GIB, group_rank=0), a_target("/usb", group_rank=1)
+    under_way = on(a_job(0, n_bytes=GIB), fast)
+    jobs = [under_way, a_job(1, n_bytes=GIB), a_job(2, n_bytes=5 * GIB), a_job(3, n_bytes=2 * GIB)]
+    starts = what_to_start(jobs, [fast, usb], Limits(max_per_source=9), NOW)
+    assert [(start.job.id, str(start.target.folder)) for start in starts] == [("job0002", "/usb")]
+
+
+def test_a_job_for_a_later_group_does_not_wait_for_the_first_one() -> None:
+    fast, usb = a_target("/fast", group_rank=0), a_target("/usb", group_rank=1)
+    jobs = [on(a_job(0), fast), a_job(1), a_job(2, wanted_folder=usb.folder)]
+    assert ids(jobs, [fast, usb], Limits(max_per_source=9)) == ["job0002"]
+
+
+@given(st.lists(st.sampled_from(["x", "y", "z"]), min_size=1, max_size=40), st.integers(1, 5), st.data())
+def test_no_source_disk_gets_a_second_copy_while_another_one_that_has_plots_is_read_less(
+    disks: list[str], n_slots: int, data: st.DataObject
+) -> None:
+    """Through all of a move: copies end in any order."""
+    jobs = {job.id: job for job in (a_job(n, disk=disk) for n, disk in enumerate(disks))}
+    targets = [a_target(f"/{n}") for n in range(n_slots)]
+    while jobs:
+        under_way = [job for job in jobs.values() if job.is_under_way]
+        reads = Counter(job.source_disk for job in under_way)
+        waiting = Counter(job.source_disk for job in jobs.values() if not job.is_under_way)
+        for start in what_to_start(jobs.values(), targets, Limits(max_per_source=3), NOW):
+            disk = start.job.source_disk
+            assert all(reads[disk] <= reads[other] for other in waiting if waiting[other])
+            reads[disk], waiting[disk] = reads[disk] + 1, waiting[disk] - 1
+            jobs[start.job.id] = on(start.job, start.target)
+        under_way = [job for job in jobs.values() if job.is_under_way]
+        assert len(under_way) == min(n_slots, len(jobs), sum(min(3, n) for n in (reads + waiting).values()))
+        del jobs[data.draw(st.sampled_from(under_way)).id]
+
+
 @given(farms(), limits)
 def test_no_file_system_is_promised_more_than_it_has_above_the_reserve(farm: Farm, allowed: Limits) -> None:
     jobs, targets = farm
@@ -137,3 +172,9 @@ def test_the_order_in_which_things_are_told_does_not_matter(farm: Farm, allowed:
 def test_a_hundred_thousand_plots_that_fit_nowhere_are_decided_on_in_one_pass() -> None:
     jobs = [a_job(n, n_bytes=GIB + n % 7) for n in range(100_000)]
     assert ids(jobs, [a_target(free=GIB - 1)]) == []
+
+
+def test_a_hundred_thousand_plots_that_wait_for_a_busy_group_are_decided_on_in_one_pass() -> None:
+    fast, usb = a_target("/fast", group_rank=0), a_target("/usb", group_rank=1)
+    jobs = [on(a_job(0), fast), *(a_job(n, n_bytes=GIB + n % 7) for n in range(1, 100_000))]
+    assert ids(jobs, [fast, usb], Limits(max_per_source=9)) == []

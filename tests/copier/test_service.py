@@ -2,18 +2,24 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from chiatea.config import Config, load
+from chiatea.copier import copying as copying_module
 from chiatea.copier import service
-from chiatea.copier.job_events import Cancelled, Done, Failed, FailureKind, JobEvent, Progress
+from chiatea.copier.entries import copy_job
+from chiatea.copier.job_events import Cancelled, Done, Failed, FailureKind, JobEvent, Progress, Replaced
 from chiatea.copier.job_spec import JobSpec
-from chiatea.copier.jobs import JobState
+from chiatea.copier.jobs import Job, JobState
 from chiatea.copier.journal import EntryState, Journal, JournalEntry, SourceIdentity
-from chiatea.copier.placement import Target, TargetState
+from chiatea.copier.placement import Limits, Target, TargetState
+from chiatea.copier.replace_rules import ReplaceRule
+from chiatea.copier.replacing import Candidate, OldPlot
+from chiatea.copier.scheduler import Start, what_to_start
 from chiatea.copier.service import Outcome
 from chiatea.copier.source_watch import SourceWatch
 from chiatea.copier.sources import SourceFolder, SourceLook, job_id_of
@@ -36,11 +42,13 @@ class Workshop:
         self.begun: list[JobSpec] = []
         self.settled: list[str] = []
         self.limits: list[int] = []
+        self.rates: dict[str, int] = {}
         self.orders: list[str] = []
         self.n_active = 0
         self.most_active = 0
         self.fate: Callable[[JobSpec], tuple[FailureKind, bool] | None] = lambda _: None
         self.hold: asyncio.Event | None = None
+        self.replaces: list[str] = []
 
     async def start(self) -> "PlayedWorker":
         return PlayedWorker(self)
@@ -71,6 +79,7 @@ class PlayedWorker:
     async def copy(self, spec: JobSpec) -> None:
         self.spec = spec
         self.workshop.begun.append(spec)
+        self.workshop.rates[spec.job_id] = spec.max_bytes_per_second
 
     async def recover(self, job_id: str, journal_folder: Path, target_device: int | None = None) -> None:
         assert target_device is not None
@@ -90,6 +99,8 @@ class PlayedWorker:
 
     async def limit(self, max_bytes_per_second: int) -> None:
         self.workshop.limits.append(max_bytes_per_second)
+        if self.spec is not None:
+            self.workshop.rates[self.spec.job_id] = max_bytes_per_second
 
     async def events(self) -> AsyncIterator[JobEvent]:
         shop, spec = self.workshop, self.spec
@@ -114,6 +125,8 @@ class PlayedWorker:
             kind, is_kept = failure
             yield Failed(spec.job_id, kind, f"{kind} at {spec.target_folder.name}", is_kept)
             return
+        for name in shop.replaces:
+            yield Replaced(spec.job_id, str(spec.target_folder / name), 1, "old")
         spec.source.rename(spec.target)
         yield Done(spec.job_id, str(spec.target), "ab", 0.1, "full", read_from_device=True)
 
@@ -193,13 +206,47 @@ async def test_no_more_copies_are_under_way_than_the_disks_allow(shop: Workshop)
     assert len(where(shop)) == 12
 
 
+@pytest.mark.parametrize("once", [True, False], ids=["once", "as a service"])
+async def test_a_later_group_gets_nothing_while_the_first_one_has_room(shop: Workshop, once: bool) -> None:
+    first, *later = shop.targets
+    shop.targets = later
+    for number in range(6):
+        write_plot(shop.sources[number % 2], number, SMALL)
+    config = shop.config(f"  target_groups: [{{name: fast, folders: [{first}]}}]\n")
+    stop = asyncio.Event()
+    moves = asyncio.create_task(service.copy(config, stop=stop, once=once, worker=shop.start))
+    await until(lambda: len(list(first.iterdir())) == 6)
+    stop.set()
+    await moves
+    assert {spec.target_folder for spec in shop.begun} == {first}
+
+
+async def test_a_lost_group_is_passed_by(shop: Workshop) -> None:
+    first, *shop.targets = shop.targets
+    write_plot(shop.sources[0], 1, SMALL)
+    shop.fate = lambda spec: ("target_lost", False) if spec.target_folder == first else None
+    outcome = await shop.once(f"  target_groups: [{{name: fast, folders: [{first}]}}]\n")
+    assert len(where(shop)) == outcome.n_done == 1
+    assert [(target.group, target.group_rank) for target in outcome.targets] == [("fast", 0), ("", 1), ("", 1)]
+
+
 async def test_the_bandwidth_is_shared_by_those_that_are_under_way(shop: Workshop) -> None:
+    shop.hold = asyncio.Event()
     for number in range(2):
         write_plot(shop.sources[0], number, SMALL)
-    await shop.once("  max_per_target: 2\n  max_bandwidth: 1000\n")
-    assert {spec.max_bytes_per_second for spec in shop.begun} <= {500, 1000}
-    assert 500 in shop.limits
-    assert set(shop.limits) <= {500, 1000}
+    moves = asyncio.create_task(shop.once("  max_per_target: 2\n  max_bandwidth: 1000\n"))
+    await until(lambda: len(shop.begun) == 2 and set(shop.rates.values()) == {500})
+    shop.hold.set()
+    await moves
+    assert shop.limits[-1:] in ([], [1000])
+
+
+async def test_a_copy_has_its_own_limit_and_so_has_what_an_earlier_attempt_left(shop: Workshop) -> None:
+    keep(shop, 1, "abc~1", shop.targets[0], EntryState.COPYING)
+    write_plot(shop.sources[1], 2, SMALL)
+    await shop.once("  max_bandwidth_per_job: 300\n")
+    assert [spec.max_bytes_per_second for spec in shop.begun] == [300]
+    assert (shop.settled, shop.limits) == (["abc~1"], [300])
 
 
 def keep(shop: Workshop, number: int, job_id: str, target: Path, state: EntryState) -> None:
@@ -325,6 +372,55 @@ async def test_every_state_of_a_job_is_told(shop: Workshop) -> None:
         shop.config(), stop=asyncio.Event(), once=True, tell=lambda job: told.append(job.state), worker=shop.start
     )
     assert told == [JobState.QUEUED, JobState.COPYING, JobState.COPYING, JobState.DONE]
+
+
+async def test_each_deletion_of_an_old_plot_is_told_as_it_happens_and_once(shop: Workshop) -> None:
+    write_plot(shop.sources[0], 1, SMALL)
+    shop.replaces = ["old1.plot", "old2.plot", "old1.plot"]
+    told: list[tuple[str, ...]] = []
+    outcome = await service.copy(
+        shop.config(),
+        stop=asyncio.Event(),
+        once=True,
+        tell=lambda job: told.append(tuple(path.name for path in job.replaced)),
+        worker=shop.start,
+    )
+    (job,) = outcome.jobs
+    assert (job.state, [path.name for path in job.replaced]) == (JobState.DONE, ["old1.plot", "old2.plot"])
+    assert [len(names) for names in told] == [0, 0, 0, 1, 2, 2]
+    entry = copy_job(job, "full")
+    assert list(entry.replaced_filepaths) == [str(path) for path in job.replaced]
+
+
+async def test_no_old_plot_is_chosen_before_it_is_known_that_no_target_has_room(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = threading.Event()
+    seen: list[dict[str, Target]] = []
+    old = Candidate(OldPlot("old.plot", SMALL, 1, 1, 10 * SMALL, "ab" * 32, 1.0), (ReplaceRule("old", (".plot",)),))
+
+    def look(folder: Path, *, on_root: bool, now: float) -> Target:
+        if folder.name == "x":
+            answer.wait()
+        target = look_at_target(folder, on_root=on_root, now=now)
+        return target if folder.name == "x" else replace(target, device=1, free_bytes=0, old_plots=(old,))
+
+    def decide(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> list[Start]:
+        seen.append({target.folder.name: target for target in targets})
+        return what_to_start(jobs, targets, limits, now)
+
+    monkeypatch.setattr(service, "look_at_target", look)
+    monkeypatch.setattr(copying_module, "what_to_start", decide)
+    write_plot(shop.sources[0], 1, SMALL)
+    stop = asyncio.Event()
+    running = asyncio.create_task(service.copy(shop.config(), stop=stop, worker=shop.start))
+    await until(lambda: any(targets["y"].state is TargetState.READY for targets in seen))
+    assert not any(target.old_plots for targets in seen for target in targets.values())
+    answer.set()
+    await until(lambda: where(shop))
+    assert where(shop) == {plot_name(1): "x"}
+    stop.set()
+    await running
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -1,16 +1,22 @@
 """What a copier makes of orders, whatever comes in between: workers that do what the test says."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chiatea.copier import service, steering
+from chiatea.copier import known_disks, service, steering
+from chiatea.copier.bandwidth import TotalRate
 from chiatea.copier.copying import Copying
 from chiatea.copier.jobs import Job, JobState
+from chiatea.copier.known_disks import KnownDisks
+from chiatea.copier.mounts import Mounted
 from chiatea.copier.orders import Answer, Orders, read_orders, write_orders
+from chiatea.copier.placement import TargetState
 from chiatea.copier.steering import Steering
 from chiatea.errors import CertificateError, ConfigurationError
 from chiatea.protobuf.copy_pb2 import CopyCommand
@@ -204,6 +210,79 @@ async def test_a_bandwidth_reaches_all_workers_and_holds_until_the_configuration
         again = Steered(shop, more)
         await again.steering.begin()
         assert again.copying.running.max_bytes_per_second == expected
+
+
+async def test_a_job_gets_a_limit_of_its_own_and_the_others_what_it_leaves(shop: Workshop) -> None:
+    write_plot(shop.sources[1], 2, SMALL)
+    async with Steered(shop, "  max_bandwidth: 1000\n  max_per_target: 2\n").running() as steered:
+        one, other = await steered.until_jobs(2)
+        answer = await steered.order("SET_BANDWIDTH", one, max_bytes_per_second=100)
+        assert answer == ("DONE", "at most 100 B/s")
+        assert shop.rates == {one.id: 100, other.id: 900}
+        assert read_orders(steered.orders).rates == {one.id: 100}
+        await steered.order("PAUSE", other)
+        await steered.order("SET_BANDWIDTH", one, max_bytes_per_second=0)
+        assert shop.rates[one.id] == 1000
+        await steered.order("RESUME", other)
+        assert shop.rates == {one.id: 500, other.id: 500}
+    again = Steered(shop, "  max_bandwidth: 1000\n")
+    await again.steering.begin()
+    assert again.copying.list.as_ordered(replace(one, max_bytes_per_second=None)).max_bytes_per_second == 0
+
+
+async def test_a_limit_by_hand_holds_until_the_next_time_of_the_configuration_also_after_a_restart(
+    shop: Workshop,
+) -> None:
+    now = 12 * 3600.0
+    more = "  bandwidth_by_time: [{from: 08:00, until: 23:00, max: 50}]\n"
+
+    def steered_at_utc(more: str = more) -> Steered:
+        made = Steered(shop, more)
+        rate = made.copying.rate
+        made.copying.rate = TotalRate(rate.always, rate.periods, clock=lambda: now, local=time.gmtime)
+        return made
+
+    async with steered_at_utc().running() as steered:
+        await steered.until_jobs(1)
+        assert steered.copying.running.max_bytes_per_second == 50
+        answer = await steered.order("SET_BANDWIDTH", max_bytes_per_second=5)
+        assert answer == ("DONE", "5 B/s for all together, until copy.bandwidth_by_time says another at 23:00")
+        assert shop.limits[-1] == 5
+    again = steered_at_utc()
+    await again.steering.begin()
+    assert again.copying.running.max_bytes_per_second == 5
+    other = steered_at_utc(more.replace("max: 50", "max: 60"))
+    await other.steering.begin()
+    assert other.copying.rate.now() == 60
+    now = 23 * 3600.0
+    assert again.copying.rate.now() == 0
+
+
+async def test_a_release_takes_a_disk_that_was_replaced_and_never_an_empty_mount_point(
+    shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = Mounted(shop.folder, "uuid:one")
+    monkeypatch.setattr(known_disks, "mounted_at", lambda _: now)
+    folder = shop.targets[0]
+    KnownDisks(shop.folder / "state" / "copy" / "disks.json").fault(folder)
+    now = Mounted(shop.folder, "uuid:two")
+    async with Steered(shop).running() as steered:
+        target = steered.copying.targets[0]
+
+        async def until_state(state: TargetState) -> None:
+            async with asyncio.timeout(10):
+                while target.now().state is not state:
+                    await asyncio.sleep(0.005)
+
+        await until_state(TargetState.NOT_MOUNTED)
+        assert f"`chia-tea jobs release {folder}` takes it" in target.now().reason
+        now = Mounted(shop.folder.parent, "uuid:zero")
+        assert await steered.order("RELEASE_TARGET", target_id=str(folder)) == ("DONE", "gets plots again")
+        await until_state(TargetState.NOT_MOUNTED)
+        now = Mounted(shop.folder, "uuid:two")
+        answer = await steered.order("RELEASE_TARGET", target_id=str(folder))
+        assert answer == ("DONE", f"gets plots again, from now on uuid:two at {shop.folder}")
+        await until_state(TargetState.READY)
 
 
 async def test_an_action_of_a_newer_server_is_refused(shop: Workshop) -> None:

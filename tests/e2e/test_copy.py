@@ -14,6 +14,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.copier.plots import plot_bytes
+from tests.copier.plots import plot_name as v2_name
 from tests.copier.small_plots import a_plot, plot_name, write_plot
 
 from .conftest import Home
@@ -32,11 +34,13 @@ class Copies:
             folder.mkdir(parents=True)
         self.configure()
 
-    def configure(self, more: str = "", *, settle: str = "0s", targets: list[Path] | None = None) -> None:
+    def configure(
+        self, more: str = "", *, settle: str = "0s", targets: list[Path] | None = None, reserve: str = "0"
+    ) -> None:
         sources, into = ([str(path) for path in paths] for paths in (self.sources, targets or self.targets))
         self.home.write_config(
             f"copy:\n  source_folders: {sources}\n  target_folders: {into}\n  targets_on_root: true\n"
-            f"  settle_seconds: {settle}\n  reserve: 0\n  rescan_every: 0.2s\n{more}"
+            f"  settle_seconds: {settle}\n  reserve: {reserve}\n  rescan_every: 0.2s\n{more}"
         )
 
     def write(self, numbers: range, n_bytes: int = MIB) -> None:
@@ -203,6 +207,98 @@ def small_disk(home: Home) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+class Disks:
+    """Empty mount points on a file system of their own, which is not the system's, and disks for one of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self.point = self.data / "disk"
+        self.target = self.point / "plots"
+        self.images = [folder / f"{name}.img" for name in ("one", "two")]
+
+    def make(self) -> None:
+        self.data.mkdir()
+        self.run("mount", "-t", "tmpfs", "-o", "size=64M", "none", str(self.data))
+        self.point.mkdir()
+        for image in self.images:
+            with image.open("wb") as file:
+                file.truncate(24 * MIB)
+            self.run("mkfs.ext4", "-q", "-m", "0", str(image))
+            self.mount(image)
+            self.target.mkdir()
+            self.unmount()
+        # What an empty mount point looks like to whoever only looks at the path.
+        self.target.mkdir()
+
+    @staticmethod
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    def mount(self, image: Path) -> None:
+        self.run("mount", "-o", "loop", str(image), str(self.point))
+
+    def unmount(self) -> None:
+        self.run("umount", str(self.point))
+
+    def end(self) -> None:
+        for path in (self.point, self.data):
+            subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True)
+
+
+@pytest.fixture
+def disks(home: Home) -> Iterator[Disks]:
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount")
+    disks = Disks(home.folder)
+    try:
+        disks.make()
+    except (subprocess.CalledProcessError, FileNotFoundError) as error:
+        disks.end()
+        pytest.skip(f"no disk can be made here: {error}")
+    yield disks
+    disks.end()
+
+
+def test_a_disk_that_was_there_once_is_waited_for_and_its_empty_mount_point_gets_nothing(
+    copies: Copies, disks: Disks
+) -> None:
+    copies.configure(targets=[disks.target])
+    disks.mount(disks.images[0])
+    copies.write(range(1))
+    copies.once()
+    disks.unmount()
+    copies.write(range(1, 2))
+    document = copies.once(code=1)
+    assert document["targets"][0]["state"] == "NOT_MOUNTED"
+    assert f"is not mounted: its disk was at {disks.point}" in document["jobs"][0]["last_error"]
+    assert list(disks.target.iterdir()) == []
+    assert "is not mounted" in copies.home.run("copy", "--dry-run").stdout
+    disks.mount(disks.images[0])
+    copies.once()
+    assert len(list(disks.target.glob("*.plot"))) == 2
+
+
+def test_a_disk_that_was_replaced_gets_plots_once_a_person_says_so(copies: Copies, disks: Disks) -> None:
+    copies.configure(targets=[disks.target])
+    disks.mount(disks.images[0])
+    copies.write(range(1))
+    copies.once()
+    disks.unmount()
+    disks.mount(disks.images[1])
+    copies.write(range(1, 2))
+    document = copies.once(code=1)
+    assert "has another disk than before" in document["jobs"][0]["last_error"]
+    service = copies.home.start("copy", ready="has another disk than before")
+    done = copies.home.run("copy", "--accept-disk", str(disks.target))
+    assert done.stdout.startswith(f"{disks.target}: gets plots: ")
+    copies.home.until(lambda: list(disks.target.glob("*.plot")))
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(30) == 0
+    refused = copies.home.run("copy", "--accept-disk", str(copies.sources[0]), check=False)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert f"no target folder: those are {disks.target}" in refused.stderr
+
+
 def test_a_full_target_gets_what_fits_and_the_rest_is_told(copies: Copies, small_disk: Path) -> None:
     copies.write(range(3), 4 * MIB)
     copies.configure("  max_per_target: 3\n", targets=[small_disk])
@@ -212,6 +308,110 @@ def test_a_full_target_gets_what_fits_and_the_rest_is_told(copies: Copies, small
     assert "4.00 MiB are needed" in failed[0]["last_error"]
     assert len(list(small_disk.iterdir())) == 1
     assert len(copies.in_sources()) == 2
+
+
+class Replacing:
+    """A small disk with old v1 plots of 1 MiB, the one of the lowest number the oldest, and new v2 plots."""
+
+    def __init__(self, copies: Copies, disk: Path, *, n_old: int, n_new: int, filler: int = 0) -> None:
+        self.copies, self.disk = copies, disk
+        self.old = [write_plot(disk, number) for number in range(n_old)]
+        for number, path in enumerate(self.old):
+            os.utime(path, (1.75e9 + number, 1.75e9 + number))
+        self.new: dict[str, bytes] = {}
+        for number in range(n_new):
+            plot_id, content = plot_bytes(MIB, version=2, seed=number)
+            name = v2_name(plot_id, version=2)
+            (copies.sources[number % 2] / name).write_bytes(content)
+            self.new[name] = content
+        (disk / "filler").write_bytes(bytes(filler))
+
+    def configure(self, more: str, reserve: str = "0") -> None:
+        self.copies.configure(more, targets=[self.disk], reserve=reserve)
+
+    def gone(self) -> list[int]:
+        return [number for number, path in enumerate(self.old) if not path.exists()]
+
+    def see_moved(self, n_moved: int) -> None:
+        """Each new plot exists once, byte for byte; what is left of the old ones is whole."""
+        for name, content in self.new.items():
+            found = [path for folder in (*self.copies.sources, self.disk) if (path := folder / name).exists()]
+            assert len(found) == 1
+            assert found[0].read_bytes() == content
+        assert sum((self.disk / name).exists() for name in self.new) == n_moved
+        for number, path in enumerate(self.old):
+            assert not path.exists() or path.read_bytes() == a_plot(number)
+        assert not list(self.disk.glob("*.copying"))
+
+
+V1_BY_V2 = "{name: v1 by v2, old: {version: 1}, new: {suffixes: [.plot2]}}"
+
+
+def test_a_full_target_gives_up_one_old_plot_for_each_new_one_and_tells_of_each(
+    copies: Copies, small_disk: Path
+) -> None:
+    replacing = Replacing(copies, small_disk, n_old=4, n_new=5)
+    replacing.configure("", "1.5MiB")
+    assert copies.once(code=1)["targets"][0]["replaceable_bytes"] == 0
+    replacing.see_moved(0)
+    replacing.configure(f"  replace: [{V1_BY_V2}]\n", "1.5MiB")
+    lines = copies.home.run("copy", "--dry-run").stdout.splitlines()
+    assert "gives up 1 old plot, 1.00 MiB, once the new one stands there" in lines[0]
+    assert f"{plot_name(0)} (rule v1 by v2)" in lines[0]
+    assert lines[-2:] == ["4 old plots, 4.00 MiB, would be deleted", "4 to move, 4.00 MiB; 1 have no room"]
+    document = json.loads(copies.home.run("copy", "--dry-run", "--json").stdout)
+    replaced = [each for move in document["moves"] for each in move["replaces"]]
+    assert replaced == [{"filepath": str(path), "bytes": MIB, "rule": "v1 by v2"} for path in replacing.old]
+    assert document["targets"][0]["replaceable_bytes"] == 4 * MIB
+    replacing.see_moved(0)
+    assert replacing.gone() == []
+    document = copies.once(code=1)
+    replacing.see_moved(4)
+    assert replacing.gone() == [0, 1, 2, 3]
+    told = [path for job in document["jobs"] for path in job["replaced_filepaths"]]
+    assert sorted(told) == sorted(str(path) for path in replacing.old)
+    assert all(len(job["replaced_filepaths"]) == (job["state"] == "DONE") for job in document["jobs"])
+    assert document["targets"][0]["replaceable_bytes"] == 0
+
+
+def test_where_a_new_plot_cannot_be_written_beside_old_ones_they_go_first_only_if_the_rule_says_so(
+    copies: Copies, small_disk: Path
+) -> None:
+    replacing = Replacing(copies, small_disk, n_old=5, n_new=1, filler=MIB // 2)
+    replacing.configure(f"  replace: [{V1_BY_V2}]\n")
+    (job,) = copies.once(code=1)["jobs"]
+    assert "no old plot that may go first: set copy.reserve to the size of a plot, or" in job["last_error"]
+    assert replacing.gone() == []
+    replacing.configure(f"  replace: [{V1_BY_V2[:-1]}, when_full: delete_first}}]\n")
+    assert (
+        "gives up 1 old plot, 1.00 MiB, before the new one can be written"
+        in copies.home.run("copy", "--dry-run").stdout
+    )
+    (job,) = copies.once()["jobs"]
+    assert job["replaced_filepaths"] == [str(replacing.old[0])]
+    assert replacing.gone() == [0]
+    replacing.see_moved(1)
+
+
+@pytest.mark.parametrize("when_full", ["write_first", "delete_first"])
+def test_a_killed_copier_gives_up_no_more_old_plots_than_one_that_is_not(
+    copies: Copies, small_disk: Path, when_full: str
+) -> None:
+    n_old, filler, reserve = (4, 0, "1.5MiB") if when_full == "write_first" else (5, MIB // 2, "0")
+    replacing = Replacing(copies, small_disk, n_old=n_old, n_new=3, filler=filler)
+    rules = f"  replace: [{V1_BY_V2[:-1]}, when_full: {when_full}}}]\n"
+    replacing.configure(f"{rules}  max_bandwidth: 1MB\n", reserve)
+    for _ in range(4):
+        process = copies.home.start("copy", ready="goes to")
+        copies.home.until(lambda: list(small_disk.glob("*.copying")))
+        process.kill()
+        process.wait()
+        assert len(replacing.gone()) <= 3
+    replacing.configure(rules, reserve)
+    assert copies.once()["copier"]["n_failed"] == 0
+    replacing.see_moved(3)
+    assert replacing.gone() == [0, 1, 2]
+    assert copies.journal == []
 
 
 def test_a_killed_copier_goes_on_and_every_plot_arrives_once(copies: Copies) -> None:

@@ -243,6 +243,43 @@ def test_a_priority_lets_a_job_begin_sooner(farm: Farm) -> None:
     )
 
 
+def test_a_running_copy_gets_a_limit_of_its_own_and_loses_it_again(farm: Farm) -> None:
+    farm.configure("  max_bandwidth_per_job: 1MB\n")
+    farm.start_copier()
+    job = farm.until_state("COPYING")
+    (answer,) = farm.order("bandwidth", job["id"], "500kB")
+    assert (answer["state"], answer["result"]) == ("DONE", "at most 488 KiB/s")
+    farm.home.until(lambda: farm.job().get("max_bytes_per_second") == 500_000)
+    assert any("(at most 488 KiB/s)" in line for line in farm.home.run("jobs").stdout.splitlines())
+    began = time.monotonic()
+    (answer,) = farm.order("bandwidth", job["id"], "0")
+    assert answer["result"] == "has no limit of its own"
+    farm.home.until(lambda: farm.job().get("state") == "DONE")
+    # At its limits it would have taken a minute or two.
+    assert time.monotonic() - began < 20
+    farm.see_all_moved(range(1, 2), 64 * MIB)
+    (answer,) = farm.order("bandwidth", job["id"], "1MB", code=1)
+    assert answer["state"] == "REFUSED"
+
+
+def test_targets_are_listed_with_their_groups_in_the_order_in_which_they_are_filled(farm: Farm) -> None:
+    one, two = farm.targets
+    farm.configure(f"{SLOW}  target_groups: [{{name: fast, folders: [{two}]}}]\n", targets=[one])
+    dry = farm.home.run("copy", "--dry-run").stdout.splitlines()
+    assert f"{farm.source} -> {two}: 64.0 MiB: group fast: no copy under way" in dry[0]
+    farm.start_copier()
+    farm.until_state("COPYING")
+    head, first, second = farm.home.run("jobs", "targets").stdout.splitlines()
+    assert head.split() == ["MACHINE", "TARGET", "GROUP", "STATE", "FREE", "PROMISED", "COPIES", "WHY"]
+    assert first.split()[1:4] == [str(two), "fast", "ready"]
+    assert second.split()[1:4] == [str(one), "-", "ready"]
+    listed = json.loads(farm.home.run("jobs", "targets", "--json").stdout)["targets"]
+    assert {(target["id"], target["group"], target["group_rank"]) for target in listed} == {
+        (str(two), "fast", 0),
+        (str(one), "", 1),
+    }
+
+
 def test_a_viewer_sees_jobs_and_orders_nothing(farm: Farm) -> None:
     farm.start_copier()
     farm.home.until(lambda: farm.job().get("copied_bytes", 0) > 0)

@@ -27,9 +27,9 @@ from chiatea.protobuf.monitoring_service_pb2_grpc import CopyControlStub, Monito
 from chiatea.security.tokens import TokenStore
 from chiatea.server import commands as server_commands
 from chiatea.server import control, serving
+from chiatea.wire.asking import Asking
 from chiatea.wire.channel import Server, open_channel
 from chiatea.wire.copy_control import send_command
-from chiatea.wire.history import query_events
 
 from .conftest import Running, task_of, until
 
@@ -109,10 +109,11 @@ def state_of(server: Running, command_id: str = "c1") -> str:
 
 async def history(server: Running) -> list[tuple[str, str, str]]:
     request = QueryEventsRequest(topics=["copy_command"], since=time.time() - 60)
-    return [
-        (event.copy_command.id, CopyCommand.State.Name(event.copy_command.state), event.copy_command.sender)
-        async for event in query_events(server.as_seen_by("viewer"), request)
-    ]
+    async with Asking(server.as_seen_by("viewer")) as asking:
+        return [
+            (event.copy_command.id, CopyCommand.State.Name(event.copy_command.state), event.copy_command.sender)
+            async for event in asking.events(request)
+        ]
 
 
 async def test_a_command_is_written_down_handed_over_answered_and_told(farm: Running) -> None:

@@ -4,8 +4,8 @@ import pytest
 
 from chiatea.errors import ConnectionFailedError
 from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, UpdateEvent
-from chiatea.protobuf.monitoring_service_pb2 import COLLECTOR, HistoryRequest, Series
-from chiatea.wire.history import query_history
+from chiatea.protobuf.monitoring_service_pb2 import COLLECTOR, HistoryReply, HistoryRequest, Series
+from chiatea.wire.asking import Asking
 from chiatea.wire.reporting import Reporting
 
 from .conftest import Running, task_of, until
@@ -41,13 +41,18 @@ def question(**more: object) -> HistoryRequest:
     return HistoryRequest(**{**asked, **more})  # type: ignore[arg-type]
 
 
+async def asked(server: Running, request: HistoryRequest) -> HistoryReply:
+    async with Asking(server.as_seen_by("viewer")) as asking:
+        return await asking.history(request)
+
+
 def steps(series: Series) -> list[tuple[int, float, float, float, float, int]]:
     return [(s.index, s.least, s.mean, s.greatest, s.last, s.n_events) for s in series.steps]
 
 
 async def test_each_step_has_its_least_mean_greatest_and_last_value(server: Running) -> None:
     await told(server, [disk("/a", 1, 10, ADD), disk("/a", 5, 40), disk("/a", 9, 20), disk("/a", 55, 7)])
-    (series,) = (await query_history(server.as_seen_by("viewer"), question())).series
+    (series,) = (await asked(server, question())).series
     assert (series.entry_id, series.field) == ("/a", "busy_percent")
     assert not series.HasField("before")
     assert steps(series) == [(0, 10, 70 / 3, 40, 20, 3), (5, 7, 7, 7, 7, 1)]
@@ -55,7 +60,7 @@ async def test_each_step_has_its_least_mean_greatest_and_last_value(server: Runn
 
 async def test_what_held_before_the_first_event_is_told(server: Running) -> None:
     await told(server, [disk("/a", -30, 3, ADD), disk("/a", -20, 4), disk("/a", 15, 5)])
-    (series,) = (await query_history(server.as_seen_by("viewer"), question())).series
+    (series,) = (await asked(server, question())).series
     assert series.before == 4
     assert steps(series) == [(1, 5, 5, 5, 5, 1)]
 
@@ -65,10 +70,9 @@ async def test_entries_are_told_apart_and_what_was_not_measured_or_went_is_no_va
         server,
         [disk("/a", 1, 1, ADD), disk("/b", 2, 2, ADD), disk("/c", 3, None, ADD), disk("/a", 4, 99, DELETE)],
     )
-    viewer = server.as_seen_by("viewer")
-    found = {s.entry_id: steps(s) for s in (await query_history(viewer, question())).series}
+    found = {s.entry_id: steps(s) for s in (await asked(server, question())).series}
     assert found == {"/a": [(0, 1, 1, 1, 1, 1)], "/b": [(0, 2, 2, 2, 2, 1)]}
-    (only,) = (await query_history(viewer, question(entry_ids=["/b"]))).series
+    (only,) = (await asked(server, question(entry_ids=["/b"]))).series
     assert only.entry_id == "/b"
 
 
@@ -88,10 +92,10 @@ async def test_a_question_without_an_answer_is_refused_with_the_reason(
     server: Running, more: dict[str, object], said: str
 ) -> None:
     with pytest.raises(ConnectionFailedError, match=said):
-        await query_history(server.as_seen_by("viewer"), question(**more))
+        await asked(server, question(**more))
 
 
 async def test_more_steps_than_a_message_holds_are_refused(server: Running) -> None:
     await told(server, [disk(f"/{n}", 1, n, ADD) for n in range(21)])
     with pytest.raises(ConnectionFailedError, match="21 series of 1000 steps are more than 20000"):
-        await query_history(server.as_seen_by("viewer"), question(n_steps=1000))
+        await asked(server, question(n_steps=1000))

@@ -6,7 +6,7 @@ import heapq
 import itertools
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,7 +22,7 @@ from chiatea.protobuf.monitoring_service_pb2 import (
     QueryEventsRequest,
 )
 from chiatea.server.database.conditions import text_condition
-from chiatea.server.database.listing import entries_page
+from chiatea.server.database.listing import Listing
 from chiatea.server.database.opening import open_read_only
 from chiatea.server.database.schema import MACHINE_INFO_TABLE, TABLES, TopicTables, loaded_row, quoted
 from chiatea.server.database.series import history_reply
@@ -54,15 +54,33 @@ class History:
     def __init__(self, filepath: Path) -> None:
         """Reads the server's database."""
         self._filepath = filepath
+        self._listing = Listing(filepath)
+        self._listing_turn = asyncio.Lock()
 
-    async def entries(self, request: ListEntriesRequest) -> EntryPage:
-        """One page of the entries of a topic as they are now.
+    async def close(self) -> None:
+        """Closes what it keeps open, once it is answered."""
+        async with self._listing_turn:
+            self._listing.close()
+
+    async def entries(self, request: ListEntriesRequest, counts: Mapping[str, int]) -> EntryPage:
+        """One page of the entries of a topic as they are now; `counts` is how many of it each machine has.
 
         Raises:
             ProtocolError: when the request asks for what there is not.
             DatabaseError: when the database cannot be read.
         """
-        return await asyncio.to_thread(entries_page, self._filepath, request)
+        async with self._listing_turn:
+            is_wanted = True
+            page = asyncio.ensure_future(
+                asyncio.to_thread(self._listing.page, request, counts, is_wanted=lambda: is_wanted)
+            )
+            try:
+                return await asyncio.shield(page)
+            except asyncio.CancelledError:
+                # Who types on asks the next question: the one before shall not keep it waiting.
+                is_wanted = False
+                await asyncio.wait([page])
+                raise
 
     async def series(self, request: HistoryRequest) -> HistoryReply:
         """How numbers of one topic went over time, in steps.

@@ -167,8 +167,11 @@ def pending_steps(filepath: Path) -> list[str]:
         return [step.description for step in _steps(connection, filepath) if step.description]
 
 
-def open_read_only(filepath: Path) -> sqlite3.Connection:
+def open_read_only(filepath: Path, *, keeps_lists: bool = False) -> sqlite3.Connection:
     """A connection that can only read, also while the server writes.
+
+    With `keeps_lists` it may be used by any thread, one at a time, and make temporary tables: those are in files of
+    their own, which go with the connection.
 
     Raises:
         DatabaseError: when there is no such database.
@@ -176,8 +179,10 @@ def open_read_only(filepath: Path) -> sqlite3.Connection:
     if not filepath.is_file():
         raise DatabaseError(f"{filepath}: there is no such database", "`chia-tea serve` makes it")
     try:
-        connection = sqlite3.connect(f"{filepath.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-        connection.execute("PRAGMA query_only = ON")
+        address = f"{filepath.absolute().as_uri()}?mode=ro"
+        connection = sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=not keeps_lists)
+        if not keeps_lists:
+            connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     except sqlite3.Error as error:

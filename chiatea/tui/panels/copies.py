@@ -77,7 +77,7 @@ def _job_row(job: Any) -> list[Cell]:
         Cell(plain(job.source_filepath).rpartition("/")[2]),
         Cell(plain(job.target_id) or UNKNOWN, "muted"),
         state_cell(word, style),
-        bar_cell(share, warn_from=1e9, bad_from=1e9),
+        bar_cell(share),
         Cell(f"{format_bytes(job.bytes_per_second)}/s" if job.bytes_per_second > 0 else UNKNOWN),
         Cell(short_duration(job.remaining_seconds) if job.HasField("remaining_seconds") else UNKNOWN),
     ]

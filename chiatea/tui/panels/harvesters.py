@@ -3,20 +3,15 @@
 from collections.abc import Iterator
 from typing import Any
 
-from chiatea.protobuf.chia_pb2 import HarvesterViewedFromFarmer
-from chiatea.tui.drawing import UNKNOWN, count, level_of, seconds, sparkline
+from chiatea.tui.drawing import UNKNOWN, count, sparkline
 from chiatea.tui.lines import Cell, Column, Line, Span, note, table
-from chiatea.tui.panels.panel import PanelContent, state_cell
+from chiatea.tui.panels.harvester_cells import lookup_cell, own_state_cell, seen_state_cell
+from chiatea.tui.panels.panel import PanelContent
 from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import format_bytes, short_duration
 
 __all__ = ["PANEL"]
-
-SLOW_SECONDS = 5.0
-TOO_SLOW_SECONDS = 15.0
-"""Chia warns from 8 s (5 s before 2.x); an answer after about 28 s wins nothing any more."""
-QUIET_SECONDS = 60.0
 
 _OWN = (
     Column("HARVESTER", least=10),
@@ -43,11 +38,6 @@ _SEEN = (
     Column("HEARD", ">", 1),
     Column("NODE", "<", 7),
 )
-_STATES = {
-    HarvesterViewedFromFarmer.ANSWERING: ("answering", "good"),
-    HarvesterViewedFromFarmer.TIMED_OUT: ("timed out", "bad"),
-    HarvesterViewedFromFarmer.DISCONNECTED: ("disconnected", "bad"),
-}
 
 
 def lines(view: FarmView, width: int) -> list[Line]:
@@ -68,22 +58,16 @@ def lines(view: FarmView, width: int) -> list[Line]:
 
 def _own_row(view: FarmView, machine: Machine) -> list[Cell]:
     harvester = machine.one("harvester")
-    if not harvester.is_running:
-        state = state_cell("stopped", "bad")
-    elif not harvester.is_connected_to_farmer:
-        state = state_cell("no farmer", "warn")
-    else:
-        state = state_cell("farming", "good")
     since = view.now - harvester.last_challenge_time if harvester.HasField("last_challenge_time") else None
     return [
         Cell(machine.name, "strong"),
-        state,
+        own_state_cell(harvester),
         Cell(count(harvester.n_plots)),
         Cell(count(harvester.n_failed_to_open), "bad" if harvester.n_failed_to_open else "muted"),
         Cell(f"{count(harvester.last_eligible_plots)} of {count(harvester.n_eligible_plots)}"),
         Cell(count(harvester.n_proofs), "good" if harvester.n_proofs else "muted"),
         *(
-            _lookup(harvester, name)
+            lookup_cell(harvester, name, view.thresholds)
             for name in (
                 "last_lookup_seconds",
                 "median_lookup_seconds",
@@ -93,23 +77,17 @@ def _own_row(view: FarmView, machine: Machine) -> list[Cell]:
         ),
         Cell(
             f"{short_duration(since)} ago" if since is not None else "never",
-            "warn" if harvester.is_running and since is not None and since > QUIET_SECONDS else "muted",
+            view.thresholds.quiet_seconds.quiet_level(since if harvester.is_running else None),
         ),
         Cell(sparkline(view.recent.lookups(machine.id), 16), "accent"),
     ]
 
 
-def _lookup(harvester: Any, name: str) -> Cell:
-    value = getattr(harvester, name) if harvester.HasField(name) else None
-    return Cell(seconds(value), level_of(value, SLOW_SECONDS, TOO_SLOW_SECONDS))
-
-
 def _seen_row(view: FarmView, seen: Any) -> list[Cell]:
-    word, style = _STATES.get(seen.state, ("unknown", "muted"))
     heard = max(seen.last_answer_time, seen.last_message_time)
     return [
         Cell(plain(seen.host) or UNKNOWN, "strong"),
-        state_cell("syncing" if seen.is_syncing else word, "warn" if seen.is_syncing else style),
+        seen_state_cell(seen),
         Cell(count(seen.n_plots)),
         Cell(count(seen.n_failed_to_open), "bad" if seen.n_failed_to_open else "muted"),
         Cell(count(seen.n_no_key), "bad" if seen.n_no_key else "muted"),
@@ -134,9 +112,14 @@ def digest(view: FarmView) -> Line:
         harvester = machine.one("harvester")
         if harvester is None:
             continue
-        state = _own_row(view, machine)[1]
-        lookup = _lookup(harvester, "last_lookup_seconds")
-        spans += [Span(f"{machine.name} ", "strong"), Span(*state), Span(f" {lookup.text}", lookup.style), Span("   ")]
+        state = own_state_cell(harvester)
+        lookup = lookup_cell(harvester, "last_lookup_seconds", view.thresholds)
+        spans += [
+            Span(f"{machine.name} ", "strong"),
+            Span(state.text, state.style),
+            Span(f" {lookup.text}", lookup.style),
+            Span("   "),
+        ]
     return Line(tuple(spans)) if spans else note("none seen")
 
 
@@ -153,6 +136,7 @@ PANEL = PanelContent(
     digest,
     summary,
     "Above: what each harvester says of itself. ELIGIBLE is how many plots passed the filter at the newest challenge, "
-    "and in all. LOOKUP is the newest lookup time, MEDIAN, P99 and WORST are over the newest 400; yellow from 5 s, red "
-    "from 15 s. ANSWERED is when it last answered a challenge. Below: how the farmer sees its harvesters.",
+    "and in all. LOOKUP is the newest lookup time, MEDIAN, P99 and WORST are over the newest 400: "
+    "{lookup_seconds}. ANSWERED is when it last answered a challenge ({quiet_seconds}). Below: how the "
+    "farmer sees its harvesters.",
 )

@@ -1,12 +1,12 @@
 """What the keys do, and what the focused panel shows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from rich.table import Table
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
@@ -22,12 +22,12 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark,q", "dismiss", "Close", id="help.close", tooltip="Back to the dashboard")
     ]
 
-    def __init__(self, title: str, text: str, keys: Iterable[tuple[str, str]]) -> None:
-        """Shows what a panel means, and keys with what they do."""
+    def __init__(self, title: str, text: str, bindings: Iterable[ActiveBinding]) -> None:
+        """Shows what something means, and the keys that work there."""
         super().__init__()
         self._title = title
         self._text = text
-        self._keys = list(keys)
+        self._shown_bindings = [active.binding for active in bindings if active.enabled]
 
     def compose(self) -> ComposeResult:
         """One box that scrolls where the terminal is small."""
@@ -38,6 +38,15 @@ class HelpScreen(ModalScreen[None]):
             keys = Table.grid(padding=(0, 3))
             keys.add_column(style="bold", no_wrap=True)
             keys.add_column()
-            for key, meaning in self._keys:
+            for key, meaning in self._keys():
                 keys.add_row(key, meaning)
             yield Static(keys, id="help-keys")
+
+    def _keys(self) -> Iterator[tuple[str, str]]:
+        """What each key does; keys that do the same on one line."""
+        keys: dict[str, list[str]] = {}
+        for binding in self._shown_bindings:
+            if binding.tooltip:
+                keys.setdefault(binding.tooltip, []).append(self.app.get_key_display(binding))
+        for meaning, shown in keys.items():
+            yield ", ".join(dict.fromkeys(shown)), meaning
