@@ -382,6 +382,8 @@ class CopyConfig(_Section):
     """How long that waits the first time; each time in a row twice as long, up to an hour."""
     retry_targets_after: Annotated[Seconds, Field(ge=1.0, le=7 * 86400.0)] = 900.0
     """A target folder that failed in the middle of a copy takes nothing for so long."""
+    farming_within: Annotated[Seconds, Field(ge=0.0, le=7 * 86400.0)] = 900.0
+    """A moved plot that the harvester of this machine has not loaded after so long is told of; 0: it is not asked."""
     rescan_every: Annotated[Seconds, Field(ge=0.1, le=86400.0)] = 60.0
     """How often all folders are looked at. New files in a source folder are seen sooner where the system tells of
     them, which it does not for those of other machines."""

@@ -44,7 +44,11 @@ def lines(farm: Farm, *, is_all: bool) -> list[str]:
     if not copiers:
         return ["no copier has reported yet: run `chia-tea copy` where plots are to be moved"]
     copiers += [_finding_line(farm, machine_id, finding) for machine_id, finding in farm.entries("scrub_finding")]
-    jobs = [(machine_id, job) for machine_id, job in farm.entries("copy_job") if is_all or job.state not in _OVER]
+    jobs = [
+        (machine_id, job)
+        for machine_id, job in farm.entries("copy_job")
+        if is_all or job.state not in _OVER or (job.farming == CopyJob.WAITING and job.last_error)
+    ]
     jobs.sort(key=lambda pair: (farm.name_of(pair[0]), _ORDER.get(pair[1].state, 9), -pair[1].priority, pair[1].id))
     table = _table([_HEAD, *(_row(farm.name_of(machine_id), job) for machine_id, job in jobs)])
     return [plain(line) for line in ([*table, "", *copiers] if jobs else copiers)]
@@ -102,10 +106,11 @@ def _copier_line(farm: Farm, machine_id: str, copier: Copier) -> str:
         return f"{farm.name_of(machine_id)}: its copier is not there; {copier.n_queued} waited"
     limit = f", at most {format_bytes(copier.max_bytes_per_second)}/s" if copier.max_bytes_per_second else ""
     paused = "all is paused; " if copier.is_paused else ""
+    not_farming = f", {copier.n_not_farming} not farming yet" if copier.n_not_farming else ""
     return (
         f"{farm.name_of(machine_id)}: {paused}{copier.n_active} under way at {format_bytes(copier.bytes_per_second)}/s"
         f"{limit}, {copier.n_queued} wait, {copier.n_done} moved ({format_bytes(copier.bytes_done)}), "
-        f"{copier.n_failed} failed{_scrubs(copier)}"
+        f"{copier.n_failed} failed{not_farming}{_scrubs(copier)}"
     )
 
 

@@ -13,6 +13,7 @@ from chiatea.copier.job_list import JobList
 from chiatea.copier.job_spec import JobSpec
 from chiatea.copier.jobs import (
     RETRIED_ELSEWHERE,
+    Farming,
     Job,
     JobState,
     begun,
@@ -65,6 +66,8 @@ class Copying:
         """Get each job that is new or has changed."""
         self.is_paused = False
         """Nothing is begun."""
+        self.is_farming_watched = False
+        """Somebody asks the harvester of this machine whether it has loaded what was moved."""
         self.list = JobList(self._tell)
         self.notices = Notices()
         self.sources: list[SourceWatch] = []
@@ -255,7 +258,8 @@ class Copying:
                 pass
             case Done():
                 verified = job.total_bytes if event.verification == "full" else job.verified_bytes
-                self.list.change(finished(job, plot_hash=event.hash, verified_bytes=verified, now=now))
+                farming = Farming.WAITING if self.is_farming_watched else Farming.NOT_WATCHED
+                self.list.change(finished(job, plot_hash=event.hash, verified_bytes=verified, now=now, farming=farming))
                 self.notices.done(job, event)
             case Cancelled() if job.is_set_aside:
                 self.list.remove(job_id)

@@ -41,7 +41,7 @@ def copy_job(job: Job, verification: Verification) -> CopyJob:
         n_attempts=job.n_attempts,
         created_time=job.created_time,
         verification=CopyJob.Verification.Value(verification.upper()),
-        farming=CopyJob.NOT_WATCHED,
+        farming=CopyJob.Farming.Value(job.farming.value),
         replaced_filepaths=[path_text(path) for path in job.replaced],
     )
     if job.target_folder is not None:
@@ -98,6 +98,7 @@ def copier_sums(jobs: Iterable[Job], *, n_done: int, bytes_done: int) -> Copier:
         sums.n_queued += job.state is JobState.QUEUED
         sums.n_active += job.is_under_way
         sums.n_failed += job.state is JobState.FAILED
+        sums.n_not_farming += job.is_waiting_to_farm
         sums.bytes_per_second += job.bytes_per_second
     return sums
 

@@ -42,9 +42,15 @@ class JobList:
         if job.state is JobState.DONE and (former is None or former.state is not JobState.DONE):
             self.n_done += 1
             self.bytes_done += job.total_bytes
-            self._done.append(job.id)
-            self._forget_old()
+            self._is_settled(job)
+        elif former is not None and former.is_waiting_to_farm:
+            self._is_settled(job)
         self._tell(job)
+
+    def restore(self, jobs: Iterable[Job]) -> None:
+        """Takes over moves of earlier runs of which something is still to be told. What is at a source now is new."""
+        for job in jobs:
+            self.jobs.setdefault(job.id, job)
 
     def remove(self, job_id: str) -> None:
         """Forgets a job."""
@@ -113,8 +119,12 @@ class JobList:
         )
         self.change(self.as_ordered(refused(job, plot.fault, now=now) if plot.fault else job))
 
-    def _forget_old(self) -> None:
+    def _is_settled(self, job: Job) -> None:
+        """Nothing more is to be told of a move: it may be forgotten when newer ones have come."""
+        if job.state is not JobState.DONE or job.is_waiting_to_farm:
+            return
+        self._done.append(job.id)
         while len(self._done) > _KEPT:
-            job = self.jobs.get(self._done.pop(0))
-            if job is not None and job.state is JobState.DONE:
-                self.remove(job.id)
+            oldest = self.jobs.get(self._done.pop(0))
+            if oldest is not None and oldest.state is JobState.DONE:
+                self.remove(oldest.id)

@@ -9,6 +9,7 @@ from chiatea.copier.job_events import FailureKind
 
 __all__ = [
     "RETRIED_ELSEWHERE",
+    "Farming",
     "Job",
     "JobState",
     "RetryPolicy",
@@ -41,6 +42,14 @@ class JobState(StrEnum):
     DONE = "DONE"
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
+
+
+class Farming(StrEnum):
+    """Names as in CopyJob.Farming of copy.proto."""
+
+    NOT_WATCHED = "NOT_WATCHED"
+    WAITING = "WAITING"
+    FARMING = "FARMING"
 
 
 _UNDER_WAY: Final = frozenset({JobState.COPYING, JobState.VERIFYING, JobState.PAUSED})
@@ -90,6 +99,8 @@ class Job:
     """Old plots that were deleted for it."""
     max_bytes_per_second: int | None = None
     """Its own limit, as somebody ordered; 0: none; None: what the configuration says."""
+    farming: Farming = Farming.NOT_WATCHED
+    """Whether the harvester has loaded the plot, once it is moved."""
 
     @property
     def source(self) -> Path:
@@ -110,6 +121,11 @@ class Job:
     def is_over(self) -> bool:
         """Nothing more happens to it."""
         return self.state in _OVER
+
+    @property
+    def is_waiting_to_farm(self) -> bool:
+        """It is moved, and a harvester on this machine has not loaded it."""
+        return self.state is JobState.DONE and self.farming is Farming.WAITING
 
     def is_due(self, now: float) -> bool:
         """It may be started now."""
@@ -171,8 +187,10 @@ def progressed(job: Job, state: JobState, *, copied_bytes: int, verified_bytes: 
     )
 
 
-def finished(job: Job, *, plot_hash: str, verified_bytes: int, now: float) -> Job:
-    """The plot is where it belongs, and its source is gone."""
+def finished(
+    job: Job, *, plot_hash: str, verified_bytes: int, now: float, farming: Farming = Farming.NOT_WATCHED
+) -> Job:
+    """The plot is where it belongs, and its source is gone; the harvester has not loaded it yet."""
     return replace(
         job,
         state=JobState.DONE,
@@ -183,6 +201,7 @@ def finished(job: Job, *, plot_hash: str, verified_bytes: int, now: float) -> Jo
         last_error="",
         finished_time=now,
         hash=plot_hash,
+        farming=farming,
     )
 
 

@@ -112,6 +112,22 @@ class Notices:
         else:
             _log.warning("%d plots stay where they are, as %s: %s", len(jobs), shown(jobs[0].source), why)
 
+    def farmed(self, jobs: Sequence[Job]) -> None:
+        """The harvester has loaded what was moved."""
+        plots = shown(jobs[0].name) if len(jobs) == 1 else f"{len(jobs)} moved plots, as {shown(jobs[0].name)}"
+        _log.info("the harvester has loaded %s", plots)
+
+    def not_farming(self, jobs: Sequence[Job], why: str, seconds: float) -> None:
+        """Moved plots that it has not loaded, all for one reason, the oldest since so long."""
+        name, folder, since = shown(jobs[0].name), shown(jobs[0].target_folder or ""), short_duration(seconds)
+        if len(jobs) == 1:
+            _log.warning("%s was moved to %s %s ago and is not farmed: %s", name, folder, since, why)
+        else:
+            _log.warning(
+                "%d plots, as %s, were moved to %s up to %s ago and are not farmed: %s",
+                len(jobs), name, folder, since, why,
+            )  # fmt: skip
+
     def left_nothing(self, job: Job) -> None:
         """What an earlier attempt left at a target that was lost is gone from there."""
         _log.info("what was left of %s at %s is gone from there", shown(job.name), shown(job.target_folder or ""))

@@ -13,7 +13,7 @@ MOST_WAITING: Final = 1000
 """A source may hold a hundred thousand plots: of those that wait the next are reported one by one."""
 MOST_FAILED: Final = 1000
 MOST_OVER: Final = 100
-"""Moved and cancelled ones: what was before is history."""
+"""Moved and cancelled ones, those first that are not farmed yet: what was before is history."""
 
 
 class ReportedJobs:
@@ -67,5 +67,5 @@ def _waits(job: Job) -> bool:
     return job.state is JobState.QUEUED and not job.is_set_aside
 
 
-def _end_of(job: Job) -> float:
-    return job.finished_time or 0.0
+def _end_of(job: Job) -> tuple[bool, float]:
+    return job.is_waiting_to_farm, job.finished_time or 0.0

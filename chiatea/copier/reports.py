@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import AsyncIterator
 from typing import Final
 
 from chiatea.config import Config
+from chiatea.copier.beside import say_fault
 from chiatea.copier.copying import Copying
 from chiatea.copier.entries import copier_sums, copy_job, copy_target
 from chiatea.copier.placement import Load
@@ -29,8 +29,6 @@ from chiatea.wire.reporting import Reporting
 from chiatea.wire.spool import Spool
 
 __all__ = ["Reports", "reported"]
-
-_log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.5
 """Copies tell how far they are twice a second."""
@@ -68,7 +66,7 @@ async def reported(copying: Copying, steering: Steering, config: Config, server:
         asyncio.create_task(_take_commands(copying, session), name="commands"),
     )
     for task in (sending, *others):
-        task.add_done_callback(_say_fault)
+        task.add_done_callback(say_fault)
     try:
         yield
     finally:
@@ -89,12 +87,6 @@ async def _take_commands(copying: Copying, session: Session) -> None:
     while not copying.has_looked:  # noqa: ASYNC110 - it is made of what many folders tell
         await asyncio.sleep(LOOK_SECONDS / 5)
     await session.run()
-
-
-def _say_fault(task: "asyncio.Task[None]") -> None:
-    """Copies go on whatever happens to the reports."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("a defect in chia-tea: %s ended: nobody hears of the copies", task.get_name(), exc_info=error)
 
 
 class Reports:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from chiatea.config import Config, check_folder_names
 from chiatea.copier.copying import Copying
+from chiatea.copier.farming_watch import farming_watched
 from chiatea.copier.forecast import Forecast, forecast
 from chiatea.copier.jobs import Job, JobState, refused
 from chiatea.copier.known_disks import KnownDisks
@@ -112,6 +113,7 @@ async def copy(
         steering = Steering(copying, config.machine.state_folder / "copy" / "orders.json")
         await steering.begin()
         async with contextlib.AsyncExitStack() as stack:
+            await stack.enter_async_context(farming_watched(copying, config))
             if server is not None:
                 from chiatea.copier.reports import reported  # noqa: PLC0415 - gRPC takes memory and time
 

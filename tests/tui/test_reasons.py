@@ -103,6 +103,11 @@ WRONG = [
     ("copy_target", CopyTarget(id="/x", state=CopyTarget.QUARANTINED, reason="EIO"), [("bad", "state")]),
     ("copy_job", CopyJob(id="x", state=CopyJob.FAILED, last_error="no room"), [("bad", "state")]),
     ("copy_job", CopyJob(id="x", state=CopyJob.PAUSED), [("warn", "state")]),
+    (
+        "copy_job",
+        CopyJob(id="x", state=CopyJob.DONE, farming=CopyJob.WAITING, last_error="the harvester cannot open it"),
+        [("warn", "farming")],
+    ),
     ("copy_job", CopyJob(id="x", state=CopyJob.COPYING, last_error="EIO", n_attempts=2), [("warn", "last_error")]),
     ("copy_command", CopyCommand(id="x", state=CopyCommand.REFUSED, result="no"), [("bad", "state")]),
     ("scrub_finding", ScrubFinding(id="/x", state=ScrubFinding.ROTTEN), [("bad", "state")]),

@@ -74,6 +74,8 @@ def copy_job(entry: Any, machine: Machine, thresholds: Thresholds, now: float) -
         again = entry.next_attempt_time - now if entry.HasField("next_attempt_time") else 0.0
         wait = f" It is tried again in {short_duration(again)}." if again > 0 else ""
         yield Reason("warn", "last_error", f"attempt {count(entry.n_attempts)}", "the first should do", error + wait)
+    elif error and entry.farming == CopyJob.WAITING:
+        yield Reason("warn", "farming", "WAITING", "should be FARMING", error, entry.finished_time or None)
 
 
 def copy_command(entry: Any, machine: Machine, thresholds: Thresholds, now: float) -> Iterator[Reason]:  # noqa: ARG001
