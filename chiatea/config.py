@@ -384,6 +384,10 @@ class CopyConfig(_Section):
     """A target folder that failed in the middle of a copy takes nothing for so long."""
     farming_within: Annotated[Seconds, Field(ge=0.0, le=7 * 86400.0)] = 900.0
     """A moved plot that the harvester of this machine has not loaded after so long is told of; 0: it is not asked."""
+    protect_lookups: Annotated[Seconds, Field(ge=0.0, le=30.0)] = 5.0
+    """A lookup of this machine's harvester that takes so long slows copies down: those on its disk, where Chia names
+    it, else all of them; a proof that comes later than 28s is lost, and Chia warns from 8s. They speed up again when
+    lookups are fast. Told by the collector through the server; 0: never."""
     rescan_every: Annotated[Seconds, Field(ge=0.1, le=86400.0)] = 60.0
     """How often all folders are looked at. New files in a source folder are seen sooner where the system tells of
     them, which it does not for those of other machines."""

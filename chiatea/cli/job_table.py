@@ -107,10 +107,11 @@ def _copier_line(farm: Farm, machine_id: str, copier: Copier) -> str:
     limit = f", at most {format_bytes(copier.max_bytes_per_second)}/s" if copier.max_bytes_per_second else ""
     paused = "all is paused; " if copier.is_paused else ""
     not_farming = f", {copier.n_not_farming} not farming yet" if copier.n_not_farming else ""
+    slowed = f"; slowed down: {copier.slowed_by}" if copier.slowed_by else ""
     return (
         f"{farm.name_of(machine_id)}: {paused}{copier.n_active} under way at {format_bytes(copier.bytes_per_second)}/s"
         f"{limit}, {copier.n_queued} wait, {copier.n_done} moved ({format_bytes(copier.bytes_done)}), "
-        f"{copier.n_failed} failed{not_farming}{_scrubs(copier)}"
+        f"{copier.n_failed} failed{not_farming}{_scrubs(copier)}{slowed}"
     )
 
 

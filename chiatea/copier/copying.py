@@ -25,6 +25,7 @@ from chiatea.copier.jobs import (
     waiting_again,
 )
 from chiatea.copier.journal_reading import JournalReading
+from chiatea.copier.lookup_protection import Protection
 from chiatea.copier.notices import Notices
 from chiatea.copier.placement import Load, Target, TargetState, load_of
 from chiatea.copier.running import Order, Running, Worker
@@ -68,6 +69,8 @@ class Copying:
         """Nothing is begun."""
         self.is_farming_watched = False
         """Somebody asks the harvester of this machine whether it has loaded what was moved."""
+        self.protection = Protection()
+        """How far copies are held back for the harvester's lookups."""
         self.list = JobList(self._tell)
         self.notices = Notices()
         self.sources: list[SourceWatch] = []
@@ -91,7 +94,10 @@ class Copying:
     def _own_limit(self, job_id: str) -> int:
         job = self.list.jobs.get(job_id)
         ordered = job.max_bytes_per_second if job is not None else None
-        return self.settings.max_bytes_per_second_per_job if ordered is None else ordered
+        limits = [self.settings.max_bytes_per_second_per_job if ordered is None else ordered]
+        if job is not None:
+            limits.append(self.protection.max_bytes_per_second({job.source_disk, job.target_disk}))
+        return min((limit for limit in limits if limit), default=0)
 
     def _tell(self, job: Job) -> None:
         for listener in self.listeners:

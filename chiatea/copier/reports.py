@@ -200,6 +200,8 @@ class Reports:
         entry.is_running = is_running
         entry.is_paused = self._copying.is_paused
         entry.max_bytes_per_second = self._copying.running.max_bytes_per_second
+        if self._copying.protection.slowed_by:
+            entry.slowed_by = self._copying.protection.slowed_by
         entry.start_time = self._start_time
         entry.n_unknown_temporary_files = len(self._copying.notices.unknown_temporary_files)
         sums = self._scrubs.sums

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -86,6 +86,9 @@ class Running:
 
     def __contains__(self, job_id: object) -> bool:
         return job_id in self._tasks
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(list(self._tasks))
 
     @property
     def max_bytes_per_second(self) -> int:

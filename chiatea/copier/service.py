@@ -115,9 +115,16 @@ async def copy(
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(farming_watched(copying, config))
             if server is not None:
-                from chiatea.copier.reports import reported  # noqa: PLC0415 - gRPC takes memory and time
+                # gRPC takes memory and time.
+                from chiatea.copier.lookups_watch import lookups_protected  # noqa: PLC0415
+                from chiatea.copier.reports import reported  # noqa: PLC0415
 
                 await stack.enter_async_context(reported(copying, steering, config, server))
+                await stack.enter_async_context(lookups_protected(copying, config, server))
+            elif config.copy_.protect_lookups:
+                _log.info(
+                    "copy.protect_lookups: no server is known here, so nobody tells of lookups: none is protected"
+                )
             await copying.run(stop, once=once)
         if once and not stop.is_set():
             _give_up_what_waits(copying)

@@ -78,8 +78,11 @@ class MonitoringService(MonitoringServicer):
         sequence = last_sequence(info, request.reporter) if info is not None else 0
         state = self._farm.machines.get(machine_id)
         is_empty = True
+        topics = TOPICS_OF[request.reporter]
+        if request.topics:
+            topics = topics.intersection(request.topics)
         if state is not None:
-            for part in state.copy(TOPICS_OF[request.reporter]).parts(max_bytes=CHUNK_BYTES):
+            for part in state.copy(topics).parts(max_bytes=CHUNK_BYTES):
                 is_empty = False
                 yield MachineStateChunk(part=part, last_sequence=sequence)
         if is_empty:

@@ -1,6 +1,7 @@
-"""A copier beside a harvester that answers over its RPC what the test says."""
+"""A copier beside a harvester that answers over its RPC what the test says, and beside a log that tells of lookups."""
 
 import asyncio
+import datetime as dt
 import json
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,10 @@ from .conftest import Home
 from .test_copy import Copies
 
 MIB = 1 << 20
+LOOKUP = (
+    "{time} 2.7.5 harvester chia.harvester.harvester: INFO     challenge_hash: 37c5941d80 ...1 plots were eligible for "
+    "farming challengeFound 0 V1 proofs and 0 V2 qualities. Time: {seconds:.5f} s. Total 5 plots\n"
+)
 
 
 class Farm(Copies):
@@ -97,3 +102,29 @@ async def test_a_target_that_the_harvester_does_not_know_is_told_with_the_comman
     await farm.until(lambda: why in farm.home.run("jobs").stdout)
     assert farm.listed("jobs")["farming"] == "WAITING"
     assert ("harvester", "get_plots") not in farm.chia.asked
+
+
+async def test_copies_are_slowed_down_by_slow_lookups_and_it_is_said(farm: Farm) -> None:
+    log = farm.home.chia_root / "log" / "debug.log"
+    log.parent.mkdir()
+
+    def look_up(seconds: float) -> None:
+        now = dt.datetime.now().isoformat(timespec="milliseconds")  # noqa: DTZ005 - as Chia writes it
+        with log.open("a") as file:
+            file.write(LOOKUP.format(time=now, seconds=seconds))
+
+    farm.configure("  max_bandwidth: 1MB\n")
+    look_up(0.1)
+    await farm.start("collect", ready="connected to the server")
+    await farm.start("copy", ready="connected to the server")
+    write_plot(farm.sources[0], 1, 64 * MIB)
+    await farm.until(lambda: farm.listed("copiers").get("n_active") == 1)
+    assert "slowed_by" not in {key for key, value in farm.listed("copiers").items() if value}
+
+    def is_slowed() -> bool:
+        look_up(6.0)
+        return bool(farm.listed("copiers").get("slowed_by"))
+
+    await farm.until(is_slowed)
+    assert farm.listed("copiers")["slowed_by"].startswith("a lookup took 6.0 s: each copy moves ")
+    assert "slowed down: a lookup took 6.0 s" in farm.home.run("jobs").stdout

@@ -1,6 +1,7 @@
 """From a reporter's batches over real gRPC to SQLite and to subscribers, through losses of the connection."""
 
 import asyncio
+import contextlib
 import itertools
 import time
 from pathlib import Path
@@ -16,6 +17,7 @@ from grpc_reflection.v1alpha.reflection_pb2_grpc import ServerReflectionStub
 from chiatea.config import Config
 from chiatea.errors import ConfigurationError, ConnectionFailedError, RefusedError
 from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UPDATE, ComputerInfo, UpdateEvent
+from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.protobuf.monitoring_service_pb2 import (
     COLLECTOR,
@@ -42,6 +44,7 @@ from chiatea.state.diff import diff
 from chiatea.state.machine_state import MachineState
 from chiatea.wire.channel import Server, open_channel
 from chiatea.wire.feed import FarmFeed, fetch_farm
+from chiatea.wire.machine_facts import MachineFacts
 from chiatea.wire.reporting import Reporting
 
 from .conftest import Running, task_of, until
@@ -518,6 +521,36 @@ async def test_a_role_may_do_its_own_and_no_more(
                 with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await call.read()
                 assert caught.value.code() == grpc.StatusCode.PERMISSION_DENIED
+
+
+async def test_a_machine_is_asked_for_some_of_its_topics_and_gets_those_alone(server: Running) -> None:
+    sender, facts = reporting(server), MachineFacts(server.as_seen_by("collector"), "m1", ["disk"])
+    try:
+        assert facts_of(await facts.ask(limit_seconds=5.0)) == {}
+        async with task_of(sender.run()):
+            await sender.is_ready.wait()
+            cpu = UpdateEvent(timestamp=next(_times), event_type=ADD)
+            cpu.cpu.n_logical_cores = 8
+            sender.put([disk("/a", 5, ADD), cpu])
+            await until(lambda: len(server.serving.farm.machine("m1").of("cpu")) == 1)
+            assert facts_of(await facts.ask(limit_seconds=5.0)) == {"disk": ["/a"]}
+        await server.stop()
+        with pytest.raises(ConnectionFailedError):
+            await facts.ask(limit_seconds=5.0)
+        await server.start()
+        async with asyncio.timeout(10):
+            while True:
+                with contextlib.suppress(ConnectionFailedError):
+                    assert facts_of(await facts.ask(limit_seconds=5.0)) == {"disk": ["/a"]}
+                    break
+                await asyncio.sleep(0.05)
+    finally:
+        await facts.close()
+
+
+def facts_of(state: MachineState) -> dict[str, list[str | int]]:
+    """The ids of each topic that is there."""
+    return {topic: list(state.of(topic)) for topic in TOPICS if state.of(topic)}
 
 
 @pytest.mark.parametrize("token", ["", "wrong", "ct_" + "A" * 43])
