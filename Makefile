@@ -24,7 +24,7 @@ test: $(INSTALLED) ## Run all tests, on all cores (ARGS="-k name" for some)
 test-faults: $(INSTALLED) ## Kill, fail and cut the power of the copier at every system call (as root also on disks of its own)
 	@CHIA_TEA_FAULTS=all $(BIN)/python -m pytest -q -n auto --dist worksteal tests/copier $(ARGS)
 
-test-real: $(INSTALLED) real-chia ## Test against a real Chia and small real plots, on loopback: 4 minutes
+test-real: $(INSTALLED) real-chia ## Test against a real Chia and small real plots, on loopback: 7 minutes
 	@CHIA_TEA_REAL_CHIA=$(CHIA)/venv $(BIN)/python -m pytest -q tests/real --basetemp=$(CHIA)/farm $(ARGS)
 
 real-chia: $(CHIA_INSTALLED)

@@ -4,6 +4,8 @@
 a harvester, `barn` with a harvester of that farmer. Real small plots for both, ports that are free now, and a private
 test network whose rules let small plots pass the filter and win. Needs $CHIA_KEYS_ROOT.
 
+`real_farm.py plot FOLDER N_V1 N_V2`: makes more such plots, one after the other, into a folder. Needs the same.
+
 `real_farm.py feed ROOT FILE HOLD`: is the full node of ROOT's farmer and sends it a signage point each 4 s, until it is
 ended, but none while there is a file HOLD. Each point that it sends, each proof that it gets and each time that it is
 held is a line of JSON in FILE, with its time.
@@ -134,11 +136,19 @@ def make_plots(folder: Path, keys: PlotKeys, n_v1: int, n_v2: int) -> None:
     shutil.rmtree(temporary)
 
 
+def own_keys() -> PlotKeys:
+    """Those of the farm, which Chia keeps."""
+    found = Keychain().get_first_private_key()
+    if found is None:
+        raise SystemExit("there is no key: `prepare` makes it")
+    return PlotKeys(master_sk_to_farmer_sk(found[0]).get_g1(), master_sk_to_pool_sk(found[0]).get_g1(), None)
+
+
 def prepare(folder: Path) -> None:
     """Makes both roots and all plots."""
     farm, barn = folder / "farm", folder / "barn"
     chia(farm, "init")
-    key = Keychain().add_key(generate_mnemonic())
+    Keychain().add_key(generate_mnemonic())
     # Chia takes the pool key and the reward addresses over from the keys whenever it initialises.
     chia(farm, "init")
     chia(barn, "init", "-c", str(farm / "config" / "ssl" / "ca"))
@@ -146,9 +156,8 @@ def prepare(folder: Path) -> None:
     configure(farm, farmer_port, [folder / "plots" / "one", folder / "plots" / "two"])
     configure(barn, farmer_port, [folder / "plots" / "barn"])
 
-    farmer_key = master_sk_to_farmer_sk(key).get_g1()
-    ours = PlotKeys(farmer_key, master_sk_to_pool_sk(key).get_g1(), None)
-    contract = PlotKeys(farmer_key, None, encode_puzzle_hash(bytes32.random(), "txch"))
+    ours = own_keys()
+    contract = PlotKeys(ours.farmer_public_key, None, encode_puzzle_hash(bytes32.random(), "txch"))
     stranger = AugSchemeMPL.key_gen(secrets.token_bytes(32)).get_g1()
     plots = folder / "plots"
     make_plots(plots / "one", ours, 2, 1)
@@ -239,6 +248,8 @@ def main() -> None:
     match sys.argv[1:]:
         case ["prepare", folder]:
             prepare(Path(folder).resolve())
+        case ["plot", folder, n_v1, n_v2]:
+            make_plots(Path(folder).resolve(), own_keys(), int(n_v1), int(n_v2))
         case ["feed", root, filepath, hold]:
             with suppress(KeyboardInterrupt):
                 asyncio.run(feed(Path(root), Path(filepath), Path(hold).exists))

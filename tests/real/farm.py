@@ -57,11 +57,13 @@ class Lookup(NamedTuple):
 _T = TypeVar("_T")
 
 
-def until(condition: Callable[[], _T], what: str, *, every_seconds: float = 0.1) -> _T:
+def until(
+    condition: Callable[[], _T], what: str, *, every_seconds: float = 0.1, limit_seconds: float = LIMIT_SECONDS
+) -> _T:
     """Waits until the condition is true, and gives what it gave."""
-    deadline = time.monotonic() + LIMIT_SECONDS
+    deadline = time.monotonic() + limit_seconds
     while not (value := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {LIMIT_SECONDS:.0f} s"
+        assert time.monotonic() < deadline, f"{what}: not within {limit_seconds:.0f} s"
         time.sleep(every_seconds)
     return value
 
@@ -187,8 +189,11 @@ class ChiaRoot:
         assert answer["success"], answer
         return answer
 
+    def log(self) -> str:
+        """Its log so far."""
+        return (self.root / "log" / "debug.log").read_text()
+
     def lookups(self) -> list[Lookup]:
-        text = (self.root / "log" / "debug.log").read_text()
         return [
             Lookup(
                 datetime.fromisoformat(match["time"]).astimezone().timestamp(),
@@ -197,7 +202,7 @@ class ChiaRoot:
                 int(match["proofs"]),
                 int(match["v2"]),
             )
-            for match in _LOOKUP.finditer(text)
+            for match in _LOOKUP.finditer(self.log())
         ]
 
     def answered(self, points: Sequence[Point]) -> list[tuple[Point, float]]:
@@ -239,6 +244,12 @@ class RealFarm:
         environment = chia_environment(self._chia, self.folder / "farm")
         command: list[str | Path] = [self._chia / "bin" / "python", SCRIPT, "prepare", self.folder]
         assert self.processes.start(command, environment, log).wait(4 * LIMIT_SECONDS) == 0, log.read_text()[-2000:]
+
+    def plot(self, folder: Path, *, n_v1: int, n_v2: int) -> "subprocess.Popen[bytes]":
+        """Begins to make plots for the farm's key into a folder; each takes about a second."""
+        log = self.folder / "plot.out"
+        command: list[str | Path] = [self._chia / "bin" / "python", SCRIPT, "plot", folder, str(n_v1), str(n_v2)]
+        return self.processes.start(command, self.farm.environment, log)
 
     def start(self) -> None:
         """Starts both machines and waits until the farmer knows all plots of both."""

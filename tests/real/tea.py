@@ -37,7 +37,7 @@ class Tea:
         self._environment = kept | {"HOME": str(folder), "PYTHONWARNINGS": "error::ResourceWarning"}
         self._folder.mkdir()
 
-    def configure(self, machine: str, chia: dict[str, Path]) -> None:
+    def configure(self, machine: str, chia: dict[str, Path], *, copy: dict[str, Any] | None = None) -> None:
         """Writes the configuration of a machine. All of them share a folder, and so certificate and tokens."""
         config = {
             "machine": {"name": machine, "state_folder": str(self._folder / machine)},
@@ -47,7 +47,7 @@ class Tea:
                 "server": {"port": self._port, "db_filepath": str(self._folder / "monitoring.db")},
                 "client": {"collect_data_every": 1.0, "send_update_every": {"source": 1.0, "process": 1.0}},
             },
-        }
+        } | ({"copy": copy} if copy is not None else {})
         # JSON is YAML.
         self._config(machine).write_text(json.dumps(config))
 
@@ -83,6 +83,15 @@ class Tea:
     def collect(self, machine: str) -> None:
         """Starts a machine's collector and waits until it is connected."""
         self._collectors[machine] = self._start("collect", machine, "connected to the server")
+
+    def copy(self, machine: str) -> None:
+        """Starts a machine's copier."""
+        self._start("copy", machine, "connected to the server")
+
+    def copier(self) -> dict[str, Any]:
+        """The sums of the one copier; empty before it has told them."""
+        copiers = json.loads(self.run("jobs", "--json"))["copiers"]
+        return dict(copiers[0]) if copiers else {}
 
     def kill_collector(self, machine: str) -> None:
         """As a power cut ends it."""
