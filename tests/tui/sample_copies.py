@@ -147,7 +147,7 @@ def copies_farm() -> FarmState:
     put(
         farm,
         "a",
-        "plot_in_progress",
+        "plotting_plot",
         PlotInProgress(
             id="2f77a61d" * 8,
             plotter=PlotInProgress.BLADEBIT_CUDA,
@@ -181,7 +181,7 @@ def copies_farm() -> FarmState:
     put(
         farm,
         "b",
-        "plot_in_progress",
+        "plotting_plot",
         PlotInProgress(id="77b3ab20" * 8, plotter=PlotInProgress.CHIAPOS, state=PlotInProgress.COPYING_OUT, k=33),
     )
     return farm

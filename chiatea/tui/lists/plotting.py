@@ -93,11 +93,11 @@ def _text(machine: Machine, plot: Any) -> str:
 
 
 def _items(view: FarmView) -> Iterable[Item]:
-    return items_of(view, "plot_in_progress")
+    return items_of(view, "plotting_plot")
 
 
 def _summary(view: FarmView) -> str:
-    plots = [plot for machine in view.machines() for plot in machine.all("plot_in_progress")]
+    plots = [plot for machine in view.machines() for plot in machine.all("plotting_plot")]
     stalled = sum(plot.state == PlotInProgress.STALLED for plot in plots)
     return f"{len(plots)} in progress" + (f", {stalled} stalled" if stalled else "")
 
