@@ -47,7 +47,8 @@ async def test_it_shows_a_heading_and_a_row_for_each_entry(size: tuple[int, int]
         await to_disks(pilot)
         lines = shown(pilot)
         assert lines[0].split()[:4] == ["MACHINE", "DISK", "USED", "FREE"]
-        assert len(lines) == 12
+        assert table(pilot).model.n_rows == 11
+        assert len(lines) == min(12, table(pilot).size.height)
         assert all(len(line) <= size[0] for line in lines)
 
 
