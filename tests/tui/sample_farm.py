@@ -104,7 +104,14 @@ def sample_farm() -> FarmState:
         ("c", "loft", 3 * 3600.0, False),
     ):
         farm.apply_info(
-            MachineInfo(machine_id=machine_id, name=name, first_seen=NOW - 9e6, last_seen=NOW - age, online=online)
+            MachineInfo(
+                machine_id=machine_id,
+                name=name,
+                first_seen=NOW - 9e6,
+                last_seen=NOW - age,
+                online=online,
+                copier_online=online,
+            )
         )
     put(
         farm,

@@ -12,6 +12,7 @@ from chiatea.state.farm_state import FarmState
 from chiatea.tui.app import ChiaTeaApp
 from chiatea.tui.line_view import LineView
 from chiatea.tui.list_pane import ListPane
+from chiatea.tui.options import Options
 from chiatea.tui.screens.help import HelpScreen
 from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, Limits
 from tests.tui.sample_farm import GIB, NOW, SampleFeed, put, sample_farm
@@ -164,7 +165,7 @@ async def test_an_empty_farm_says_what_to_do() -> None:
 
 async def test_help_tells_the_configured_numbers() -> None:
     thresholds = replace(DEFAULT_THRESHOLDS, disk_busy_percent=Limits(33, 44))
-    app = ChiaTeaApp(SampleFeed(sample_farm()), GrowingServer(), thresholds=thresholds, clock=Clock())
+    app = ChiaTeaApp(SampleFeed(sample_farm()), GrowingServer(), options=Options(thresholds), clock=Clock())
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press(number_of("hardware"), "tab", "question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
