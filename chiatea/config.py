@@ -43,6 +43,7 @@ __all__ = [
     "BandwidthPeriod",
     "Config",
     "HardwareConfig",
+    "ThresholdsConfig",
     "check_folder_names",
     "check_folders",
     "default_filepath",
@@ -63,6 +64,30 @@ def _bytes(value: object) -> object:
 
 def _rate(value: object) -> object:
     return 0 if value == "" else _bytes(value)
+
+
+def _pair(value: object) -> object:
+    numbers = [_threshold(number) for number in value] if isinstance(value, list | tuple) else []
+    if len(numbers) != 2 or numbers[0] is None or numbers[1] is None:
+        raise ValueError("should be two numbers, yellow from and red from: [90, 98]")
+    warn, bad = numbers[0], numbers[1]
+    if warn > bad:
+        raise ValueError(f"yellow begins at {warn:g}, after red at {bad:g}: the smaller number comes first")
+    return warn, bad
+
+
+def _threshold(value: object) -> float | None:
+    try:
+        number = parse_duration(value) if isinstance(value, str) else value
+    except ValueError:
+        return None
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return None
+    return float(number) if 0 <= number < 1e15 else None
+
+
+def _plain_pair(value: tuple[float, float]) -> list[int | float]:
+    return [int(number) if number.is_integer() else number for number in value]
 
 
 def _date(value: object) -> object:
@@ -137,6 +162,12 @@ MinuteOfDay = Annotated[
     int, BeforeValidator(_minute_of_day), PlainSerializer(_time_of_day, return_type=str, when_used="json")
 ]
 Suffix = Annotated[str, AfterValidator(_suffix)]
+Pair = Annotated[
+    tuple[float, float],
+    BeforeValidator(_pair),
+    PlainSerializer(_plain_pair, return_type=list[int | float], when_used="json"),
+]
+"""From where on a number is yellow, and from where on red."""
 SpoolSize = Annotated[Bytes, Field(ge=10**6, le=10**12)]
 
 
@@ -488,6 +519,50 @@ class MonitoringConfig(_Section):
     client: ClientConfig = _section()
 
 
+class ThresholdsConfig(_Section):
+    """From where on the dashboard shows a number yellow, and from where on red: [90, 98]. Enter on what is yellow or
+    red says which of these it is over.
+    """
+
+    disk_used_percent: Pair = (95, 99)
+    """How full a disk is, of what an ordinary process may use."""
+    disk_busy_percent: Pair = (90, 98)
+    """The share of time in which a disk had a request under way."""
+    disk_celsius: Pair = (60, 70)
+    """A disk's own temperature. Most makers allow 60 or 70."""
+    disk_pending_sectors: Pair = (1, 100)
+    """Sectors of a disk that wait to be read again."""
+    cpu_percent: Pair = (85, 97)
+    """The load of all cores."""
+    cpu_celsius: Pair = (85, 95)
+    """The hottest sensor of the processor."""
+    ram_percent: Pair = (80, 93)
+    """The memory in use."""
+    swap_percent: Pair = (50, 90)
+    """The swap in use."""
+    lookup_seconds: Pair = (5, 15)
+    """A harvester's lookup. Chia warns from 8 s; an answer after about 28 s wins nothing any more."""
+    quiet_seconds: Pair = (60, 300)
+    """How long a harvester that runs has had no challenge."""
+    missed_percent: Pair = (0, 5)
+    """The share of challenges that a harvester did not answer in time; none at all is never yellow."""
+    clock_seconds: Pair = (2, 30)
+    """How far a machine's clock is off the server's."""
+
+
+class TuiConfig(_Section):
+    """The dashboard: `chia-tea tui` and `chia-tea up`."""
+
+    theme: str = ""
+    """Its colours: chia-tea, chia-tea-light, chia-tea-colour-blind, or one of Textual's. Default: the one that was
+    chosen last."""
+    read_only: bool = False
+    """Whether it gives no orders to copiers, whatever its token allows."""
+    keymap: dict[str, str] = Field(default_factory=dict)
+    """Other keys, by what they do: `{list.filter: f3, app.quit: "q,ctrl+q"}`. A wrong name is answered with all."""
+    thresholds: ThresholdsConfig = _section()
+
+
 class Config(_Section):
     """The whole of config.yml."""
 
@@ -497,6 +572,7 @@ class Config(_Section):
     hardware: HardwareConfig = _section()
     copy_: CopyConfig = Field(default_factory=dict, alias="copy")  # type: ignore[assignment]
     monitoring: MonitoringConfig = _section()
+    tui: TuiConfig = _section()
 
     _filepath: Path = PrivateAttr(default=Path(DEFAULT_FILEPATH))
 
@@ -792,5 +868,5 @@ def _shown_default(field: FieldInfo) -> str:
     if isinstance(value, float):
         return format_duration(value)
     if isinstance(value, tuple):
-        return f"[{', '.join(value)}]"
+        return f"[{', '.join(str(item) for item in value)}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

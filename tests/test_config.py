@@ -315,6 +315,26 @@ def test_folders_that_contradict_each_other_are_refused_without_asking_a_disk(pa
     assert "/d is no target folder" in str(caught.value)
 
 
+def test_thresholds_are_two_numbers_with_units_where_they_are_durations(path: Path) -> None:
+    config = _load(path, "tui: {thresholds: {disk_used_percent: [90, 97.5], quiet_seconds: [2m, 10m]}}")
+    assert list(config.tui.thresholds.disk_used_percent) == [90, 97.5]
+    assert list(config.tui.thresholds.quiet_seconds) == [120, 600]
+    assert "- 90\n" in config.as_yaml(), "a whole number is shown as it was written"
+
+
+@pytest.mark.parametrize("pair", ["5", "[5]", "[1, 2, 3]", "[a, b]", "[.nan, 3]", "[-1, 3]", "[true, false]", "{}"])
+def test_what_is_no_pair_of_thresholds_is_refused_with_an_example(path: Path, pair: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        _load(path, f"tui: {{thresholds: {{cpu_percent: {pair}}}}}")
+    assert "tui.thresholds.cpu_percent: should be two numbers" in str(raised.value)
+    assert "[90, 98]" in str(raised.value)
+
+
+def test_red_does_not_begin_before_yellow(path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="yellow begins at 98, after red at 90"):
+        _load(path, "tui: {thresholds: {cpu_percent: [98, 90]}}")
+
+
 def test_groups_of_targets_are_filled_in_order_and_target_folders_come_last(path: Path) -> None:
     groups = "[{name: fast, folders: [/a, /b]}, {name: usb, folders: [/c]}]"
     copy = _load(path, f"copy: {{target_groups: {groups}, target_folders: [/d]}}").copy_

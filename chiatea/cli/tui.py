@@ -22,12 +22,13 @@ def tui(config_filepath: Path | None, address: str | None) -> None:
     set_up_logs(config, "tui", console=False)
     require_terminal()
     from chiatea.tui.app import run  # noqa: PLC0415
+    from chiatea.tui.options import options_of  # noqa: PLC0415
     from chiatea.wire.asking import Asking  # noqa: PLC0415
     from chiatea.wire.channel import server_of  # noqa: PLC0415
     from chiatea.wire.feed import FarmFeed  # noqa: PLC0415
 
     server = server_of(config, token_files=DASHBOARD_TOKENS, address=address)
-    run(FarmFeed(server, except_topics=("harvester_plot",)), Asking(server))
+    run(FarmFeed(server, except_topics=("harvester_plot",)), Asking(server), options_of(config))
 
 
 def require_terminal() -> None:

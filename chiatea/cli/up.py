@@ -60,12 +60,14 @@ def _to_nobody(_: str) -> None:
 
 def _dashboard(config: "Config") -> Callable[[], Awaitable[object]]:
     from chiatea.tui.app import run_async  # noqa: PLC0415
+    from chiatea.tui.options import options_of  # noqa: PLC0415
     from chiatea.wire.asking import Asking  # noqa: PLC0415
     from chiatea.wire.channel import server_of  # noqa: PLC0415
     from chiatea.wire.feed import FarmFeed  # noqa: PLC0415
 
     server = server_of(config, token_files=DASHBOARD_TOKENS)
-    return lambda: run_async(FarmFeed(server, except_topics=("harvester_plot",)), Asking(server))
+    options = options_of(config)
+    return lambda: run_async(FarmFeed(server, except_topics=("harvester_plot",)), Asking(server), options)
 
 
 async def _run(

@@ -1,6 +1,7 @@
 """The dashboard: follows the feed, and shows what changed to the screen that is seen."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -13,9 +14,17 @@ from textual.screen import Screen
 
 from chiatea.protobuf.copy_pb2 import CopyCommand
 from chiatea.protobuf.descriptors import TOPICS
+from chiatea.security.roles import Role
+from chiatea.state.farm_state import FarmState
 from chiatea.tui.farm_server import FarmServer
 from chiatea.tui.feed_protocol import Feed
+from chiatea.tui.growth import Growth
+from chiatea.tui.line_view import LineView
+from chiatea.tui.list_pane import ListPane
+from chiatea.tui.lists.machines import MACHINE_TOPIC
+from chiatea.tui.options import DEFAULT_OPTIONS, Options, check_names
 from chiatea.tui.orders import Order, Orders
+from chiatea.tui.remembered import Remembered, read_remembered, write_remembered
 from chiatea.tui.screen_names import SCREEN_NAMES
 from chiatea.tui.screens.copies import CopiesScreen
 from chiatea.tui.screens.entry import EntryScreen
@@ -23,16 +32,18 @@ from chiatea.tui.screens.events import EventsScreen
 from chiatea.tui.screens.hardware import HardwareScreen
 from chiatea.tui.screens.harvesters import HarvestersScreen
 from chiatea.tui.screens.help import HelpScreen
+from chiatea.tui.screens.machine import MachineScreen
 from chiatea.tui.screens.missed import MissedScreen
 from chiatea.tui.screens.overview import OverviewScreen
 from chiatea.tui.screens.plots import PlotsScreen
 from chiatea.tui.screens.plotting import PlottingScreen
 from chiatea.tui.screens.shell import ShellScreen
 from chiatea.tui.shown import Shown
+from chiatea.tui.table_view import TableView
 from chiatea.tui.themes import THEMES, styles_of
 from chiatea.tui.view import FarmView, Recent
 
-__all__ = ["ChiaTeaApp", "run", "run_async"]
+__all__ = ["ChiaTeaApp", "binding_ids", "run", "run_async"]
 
 FLUSH_SECONDS: Final = 0.25
 """Faster is not seen, and costs."""
@@ -73,30 +84,53 @@ class ChiaTeaApp(App[None]):
     ]
 
     def __init__(
-        self, feed: Feed, server: FarmServer, *, clock: Callable[[], float] = time.time, first_mode: str = "farm"
+        self,
+        feed: Feed,
+        server: FarmServer,
+        *,
+        options: Options = DEFAULT_OPTIONS,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Shows what the feed tells, and asks the server for what it does not."""
+        """Shows what the feed tells, and asks the server for what it does not.
+
+        Raises:
+            ConfigurationError: the options name a theme or a key that there is not.
+        """
         super().__init__()
         self.server = server
         self.orders = Orders()
         self._feed = feed
+        self._options = options
+        self._thresholds = options.thresholds
         self._clock = clock
-        self._first_mode = first_mode
+        path = options.remembered_filepath
+        self.remembered = read_remembered(path) if path is not None else Remembered()
         self._recent = Recent()
+        self._growth = Growth()
         self._ticks = 0
         self._changed: set[tuple[str, str]] = set()
         self._frozen: FarmView | None = None
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        check_names(options, themes=self.available_themes, ids=binding_ids())
+        self.set_keymap(options.keymap)
+        wanted = options.theme or self.remembered.theme
+        self.theme = wanted if wanted in self.available_themes else THEMES[0].name
 
     async def on_mount(self) -> None:
         """Shows the first screen and begins to follow the server."""
-        await self.switch_mode(self._first_mode)
+        mode = self.remembered.screen
+        await self.switch_mode(mode if mode in self.MODES else SCREEN_NAMES[0].mode)
         self.theme_changed_signal.subscribe(self, lambda _: self._on_theme())
         self._follow()
         self._tick()
         self.set_interval(FLUSH_SECONDS, self._tick)
+
+    def remember(self) -> None:
+        """Keeps for the next time what was chosen."""
+        self.remembered.screen, self.remembered.theme = self.current_mode, self.theme
+        if self._options.remembered_filepath is not None:
+            write_remembered(self._options.remembered_filepath, self.remembered)
 
     @work(name="feed", exit_on_error=True)
     async def _follow(self) -> None:
@@ -154,15 +188,20 @@ class ChiaTeaApp(App[None]):
         changed, self._changed = self._changed, set()
         frozen = self._frozen
         shown = Shown(
-            frozen or FarmView(self._feed.farm, self._clock(), self._recent),
+            frozen or self._view(self._feed.farm),
             changed,
             self._feed.connection,
             styles_of(self.current_theme),
             self._feed.has_snapshot,
             frozen.now if frozen is not None else None,
-            self._feed.role,
+            Role.VIEWER if self._options.is_read_only else self._feed.role,
         )
-        screens[-1].show(shown, [crumb for screen in screens for crumb in screen.crumbs])
+        crumbs = [crumb for screen in screens for crumb in screen.crumbs]
+        # What was opened from a machine's screen names the machine too.
+        screens[-1].show(shown, [crumb for crumb, _ in itertools.groupby(crumbs)])
+
+    def _view(self, farm: FarmState) -> FarmView:
+        return FarmView(farm, self._clock(), self._recent, self._thresholds, self._growth)
 
     def on_panel_resized(self) -> None:
         """A panel has another width now."""
@@ -186,8 +225,10 @@ class ChiaTeaApp(App[None]):
             await self.switch_mode(SCREEN_NAMES[0].mode)
 
     async def action_open_entry(self, machine_id: str, topic: str, entry_id: str | int) -> None:
-        """Everything about one entry."""
-        if topic in TOPICS:
+        """Everything about one entry, or a whole machine."""
+        if topic == MACHINE_TOPIC:
+            await self.push_screen(MachineScreen(machine_id))
+        elif topic in TOPICS:
             await self.push_screen(EntryScreen(machine_id, topic, entry_id))
 
     async def action_open_plots(self, machine_id: str = "", text: str = "") -> None:
@@ -197,7 +238,7 @@ class ChiaTeaApp(App[None]):
     def action_freeze(self) -> None:
         """Holds the screen still, or lets it go on."""
         if self._frozen is None:
-            self._frozen = FarmView(self._feed.farm.copy(), self._clock(), self._recent)
+            self._frozen = self._view(self._feed.farm.copy())
         else:
             self._frozen = None
         self._show()
@@ -206,7 +247,8 @@ class ChiaTeaApp(App[None]):
         """Help for what has the focus, and all keys."""
         screen = self.screen
         if isinstance(screen, ShellScreen):
-            self.push_screen(HelpScreen(*screen.help(), screen.active_bindings.values()))
+            title, text = screen.help()
+            self.push_screen(HelpScreen(title, self._thresholds.told_in(text), screen.active_bindings.values()))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what applies now, as `group: Action`."""
@@ -226,14 +268,31 @@ class ChiaTeaApp(App[None]):
                 yield SystemCommand(f"theme: {theme}", "Other colours", partial(setattr, self, "theme", theme))
 
 
-def run(feed: Feed, server: FarmServer) -> None:
-    """Shows the dashboard until its user leaves."""
-    asyncio.run(run_async(feed, server))
+def binding_ids() -> set[str]:
+    """What keys can be chosen for, by `tui.keymap`."""
+    classes: set[type] = {ChiaTeaApp, TableView, ListPane, LineView}
+    waiting: list[type] = [ShellScreen]
+    while waiting:
+        classes.add(waiting[-1])
+        waiting += waiting.pop().__subclasses__()
+    bindings = [binding for each in classes for binding in vars(each).get("BINDINGS", ())]
+    return {binding.id for binding in bindings if isinstance(binding, Binding) and binding.id}
 
 
-async def run_async(feed: Feed, server: FarmServer) -> None:
-    """Shows the dashboard until its user leaves, in a loop that runs."""
+def run(feed: Feed, server: FarmServer, options: Options) -> None:
+    """Shows the dashboard until its user leaves.
+
+    Raises:
+        ConfigurationError: the options name a theme or a key that there is not.
+    """
+    asyncio.run(run_async(feed, server, options))
+
+
+async def run_async(feed: Feed, server: FarmServer, options: Options) -> None:
+    """As `run`, in a loop that runs."""
+    app = ChiaTeaApp(feed, server, options=options)
     try:
-        await ChiaTeaApp(feed, server).run_async()
+        await app.run_async()
     finally:
+        app.remember()
         await server.close()

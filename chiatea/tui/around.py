@@ -9,15 +9,13 @@ from chiatea.protobuf.copy_pb2 import CopyJob
 from chiatea.protobuf.descriptors import entry_of, topic_of
 from chiatea.protobuf.hardware_pb2 import Disk
 from chiatea.tui.drawing import percent, seconds
-from chiatea.tui.panels.harvester_cells import SLOW_SECONDS
 from chiatea.tui.plain_text import plain
+from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, Thresholds
 
 __all__ = ["AROUND_SECONDS", "Reason", "Scene", "reason_of"]
 
 AROUND_SECONDS: Final = 90.0
 """A harvester is timed out after 60 s, and what kept it from answering began before."""
-BUSY_PERCENT: Final = 90.0
-CPU_PERCENT: Final = 95.0
 LEAST_FREE_RAM_PERCENT: Final = 5.0
 
 _NOTICES: Final = {
@@ -41,12 +39,14 @@ class Scene(NamedTuple):
         farmer_id: the farmer's.
         harvester_id: the node id.
         miss_id: the missed challenge's own.
+        thresholds: from where on a number is worth a word.
     """
 
     machine_id: str
     farmer_id: str
     harvester_id: str
     miss_id: str
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
 
 
 class Reason(NamedTuple):
@@ -67,7 +67,7 @@ def reason_of(event: UpdateEvent, scene: Scene) -> Reason | None:
         if found is not None:
             return found
     if event.machine_id == scene.machine_id and topic.name in _OF_HARVESTER:
-        return _OF_HARVESTER[topic.name](entry)
+        return _OF_HARVESTER[topic.name](entry, scene)
     return None
 
 
@@ -115,17 +115,17 @@ def _farmer(entry: Any) -> Reason | None:
     return None if entry.is_running else Reason("the farmer did not run", "bad")
 
 
-def _harvester(entry: Any) -> Reason | None:
+def _harvester(entry: Any, scene: Scene) -> Reason | None:
     if not entry.is_running:
         return Reason("the harvester did not run", "bad")
     if not entry.is_connected_to_farmer:
         return Reason("the harvester was not connected to a farmer", "bad")
-    if entry.HasField("last_lookup_seconds") and entry.last_lookup_seconds >= SLOW_SECONDS:
+    if entry.HasField("last_lookup_seconds") and entry.last_lookup_seconds >= scene.thresholds.lookup_seconds.warn:
         return Reason(f"a lookup took {seconds(entry.last_lookup_seconds)}", "warn")
     return None
 
 
-def _disk(entry: Any) -> Reason | None:
+def _disk(entry: Any, scene: Scene) -> Reason | None:
     words = {
         Disk.HANGING: "did not answer",
         Disk.MOUNT_LOST: "was not mounted any more",
@@ -133,7 +133,7 @@ def _disk(entry: Any) -> Reason | None:
     }
     if entry.state in words:
         return Reason(f"{plain(entry.id)} {words[entry.state]}", "bad")
-    if entry.HasField("busy_percent") and entry.busy_percent >= BUSY_PERCENT:
+    if entry.HasField("busy_percent") and entry.busy_percent >= scene.thresholds.disk_busy_percent.warn:
         return Reason(f"{plain(entry.id)} was {percent(entry.busy_percent)} busy", "warn")
     return None
 
@@ -146,8 +146,8 @@ def _copy(entry: Any) -> Reason | None:
     return Reason(f"a copy: {target} {word}", "warn")
 
 
-def _cpu(entry: Any) -> Reason | None:
-    is_full = entry.HasField("usage_percent") and entry.usage_percent >= CPU_PERCENT
+def _cpu(entry: Any, scene: Scene) -> Reason | None:
+    is_full = entry.HasField("usage_percent") and entry.usage_percent >= scene.thresholds.cpu_percent.bad
     return Reason(f"the processor was {percent(entry.usage_percent)} busy", "warn") if is_full else None
 
 
@@ -173,14 +173,14 @@ _OF_FARMER: Final[dict[str, Callable[[Any, Scene], Reason | None]]] = {
     "farmer": lambda entry, _: _farmer(entry),
     "source": lambda entry, _: _source(entry),
 }
-_OF_HARVESTER: Final[dict[str, Callable[[Any], Reason | None]]] = {
+_OF_HARVESTER: Final[dict[str, Callable[[Any, Scene], Reason | None]]] = {
     "harvester": _harvester,
-    "chia_notice": _notice,
+    "chia_notice": lambda entry, _: _notice(entry),
     "disk": _disk,
-    "copy_job": _copy,
+    "copy_job": lambda entry, _: _copy(entry),
     "cpu": _cpu,
-    "ram": _ram,
-    "process": _process,
-    "collector": _collector,
-    "source": _source,
+    "ram": lambda entry, _: _ram(entry),
+    "process": lambda entry, _: _process(entry),
+    "collector": lambda entry, _: _collector(entry),
+    "source": lambda entry, _: _source(entry),
 }

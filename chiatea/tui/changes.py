@@ -1,20 +1,36 @@
 """What an event changed, in words. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from chiatea.protobuf.computer_info_pb2 import ADD, DELETE, UpdateEvent
-from chiatea.protobuf.descriptors import Column, ColumnKind, Topic, entry_of, row_of, topic_of
+from chiatea.protobuf.descriptors import Column, Topic, entry_of, row_of, topic_of
+from chiatea.tui.field_text import field_text
 from chiatea.tui.plain_text import plain
-from chiatea.units import format_bytes, short_duration
 
-__all__ = ["NOTHING_CHANGED", "change_text", "changed_fields", "field_text"]
+__all__ = ["NOTHING_CHANGED", "change_text", "changed_fields", "telling_change"]
 
 NOTHING_CHANGED: Final = "told again"
 _TOLD_OF_THE_NEW: Final = 4
 """Fields that are told of an entry of which nothing earlier is known."""
 _SELDOM_TELLING: Final = ("_time", "_percent", "_per_second", "_celsius")
 """Ends of the names of what moves all the time: told only where nothing else changed."""
+_MOVING: Final = frozenset(
+    {
+        "used_bytes", "free_bytes", "available_bytes", "free_inodes", "swap_used_bytes", "resident_bytes",
+        "virtual_bytes", "clock_mhz", "value", "power_on_hours", "clock_ahead_seconds",
+        "n_challenges", "n_challenges_owed", "n_challenges_answered", "n_eligible_plots", "n_signage_points",
+        "n_v2_qualities", "n_sync_processed", "seconds_between_challenges", "share_of_netspace",
+        "expected_seconds_to_win", "peak_height", "height", "sync_tip_height", "sync_progress_height",
+        "netspace_bytes", "average_block_seconds", "n_peers", "mempool_size", "n_understood", "n_bytes_behind",
+        "n_spooled_events", "spooled_bytes", "bytes_done", "copied_bytes", "verified_bytes", "promised_bytes",
+        "remaining_seconds", "n_scrubbed",
+    }
+)  # fmt: skip
+_MOVING_BEGINS: Final = ("last_", "median_", "p99_", "worst_", "load_")
+_TELLING_ALL_THE_SAME: Final = frozenset(
+    {"last_error", "late_answer_time", "last_proof_time", "last_block_farmed_time", "last_skipped_time", "boot_time"}
+)
 
 
 def change_text(event: UpdateEvent, before: UpdateEvent | None) -> str:
@@ -30,8 +46,31 @@ def change_text(event: UpdateEvent, before: UpdateEvent | None) -> str:
         new = "new: " if event.event_type == ADD else ""
         return new + (plain(told) or ", ".join(_telling(topic, entry)) or "no more is told")
     changes = list(changed_fields(topic, entry_of(before, topic), entry))
-    telling = [change for change in changes if not change[0].name.endswith(_SELDOM_TELLING)]
-    return ", ".join(f"{_label(column)} {old} → {new}" for column, old, new in telling or changes) or NOTHING_CHANGED
+    return _in_words(_telling_of(changes) or changes) or NOTHING_CHANGED
+
+
+def telling_change(event: UpdateEvent, before: UpdateEvent) -> str:
+    """The same without numbers that move all the time: "" where nothing else changed."""
+    topic = topic_of(event)
+    if topic is None or DELETE in (event.event_type, before.event_type):
+        return change_text(event, before)
+    changes = changed_fields(topic, entry_of(before, topic), entry_of(event, topic))
+    return _in_words(change for change in changes if not _moves_always(change[0].name))
+
+
+def _moves_always(name: str) -> bool:
+    """Whether a number is a reading or a counter that moves with each look or each challenge."""
+    if name in _TELLING_ALL_THE_SAME:
+        return False
+    return name in _MOVING or name.startswith(_MOVING_BEGINS) or name.endswith(_SELDOM_TELLING)
+
+
+def _telling_of(changes: Iterable[tuple[Column, str, str]]) -> list[tuple[Column, str, str]]:
+    return [change for change in changes if not change[0].name.endswith(_SELDOM_TELLING)]
+
+
+def _in_words(changes: Iterable[tuple[Column, str, str]]) -> str:
+    return ", ".join(f"{_label(column)} {old} → {new}" for column, old, new in changes)
 
 
 def changed_fields(topic: Topic, before: Any, after: Any) -> Iterator[tuple[Column, str, str]]:
@@ -55,31 +94,3 @@ def _telling(topic: Topic, entry: Any) -> Iterator[str]:
 
 def _label(column: Column) -> str:
     return column.name.removeprefix("n_").removesuffix("_bytes").removesuffix("_seconds").replace("_", " ")
-
-
-def field_text(column: Column, value: Any) -> str:
-    """A field's value for a person, in the unit that its name says."""
-    if value is None:
-        return "not told"
-    if column.enum is not None:
-        names = {number: name for number, name in column.enum.values}  # noqa: C416
-        return names.get(value, str(value))
-    if column.kind is ColumnKind.BOOLEAN:
-        return "yes" if value else "no"
-    if column.kind in (ColumnKind.INTEGER, ColumnKind.REAL, ColumnKind.UNSIGNED):
-        return _number_text(column.name, value)
-    return plain(str(value)) or "nothing"
-
-
-def _number_text(name: str, value: float) -> str:
-    if name.endswith("_bytes_per_second"):
-        return f"{format_bytes(value)}/s"
-    if name.endswith("_bytes"):
-        return format_bytes(value)
-    if name.endswith("_seconds"):
-        return short_duration(value)
-    if name.endswith("_percent"):
-        return f"{value:.1f} %"
-    if name.endswith("_celsius"):
-        return f"{value:.0f} °C"
-    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"

@@ -1,19 +1,18 @@
 """The events that are in the dashboard: a stretch of history, the newest last, that grows at both ends."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from chiatea.protobuf.computer_info_pb2 import EventType, UpdateEvent
 from chiatea.protobuf.descriptors import entry_of, topic_of
 from chiatea.tui.changes import change_text
-from chiatea.tui.drawing import UNKNOWN
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, Row
 from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView
 
-__all__ = ["EVENT_COLUMNS", "EventModel", "moment_text"]
+__all__ = ["EVENT_COLUMNS", "EventModel"]
 
 MOST_EVENTS: Final = 20_000
 """What is held at once: of more the oldest are let go, and asked for again when they are scrolled to."""
@@ -26,15 +25,6 @@ EVENT_COLUMNS: Final = (
     ListColumn("ENTRY", least=10),
     ListColumn("WHAT", least=20),
 )
-
-
-def moment_text(timestamp: float, now: float) -> str:
-    """A time of today as such, of other days with its day; local."""
-    try:
-        moment, today = (datetime.fromtimestamp(t, UTC).astimezone() for t in (timestamp, now))
-    except (ValueError, OverflowError, OSError):
-        return UNKNOWN
-    return f"{moment:%H:%M:%S}" if moment.date() == today.date() else f"{moment:%m-%d %H:%M:%S}"
 
 
 class EventModel:

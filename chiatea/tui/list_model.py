@@ -83,7 +83,7 @@ class ListContent:
         text: what a filter is looked for in, in lower case.
         summary: a few words on all of it.
         nothing: what is said where there is no row.
-        help: what its words and colours mean, for `?`.
+        help: what its words and colours mean, for `?`; thresholds are named in braces.
         entry: what a row is made, sorted and filtered from, where that is more than the entry that its item names;
             None where it is gone.
         is_stale: whether what a row says may not be true any more.

@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from chiatea.tui.drawing import count
 from chiatea.tui.list_model import ListContent, ListModel, RowModel
+from chiatea.tui.remembered import ListMemory
 from chiatea.tui.table_view import TableView
 from chiatea.tui.view import FarmView
 
@@ -34,6 +35,32 @@ class ListPane(Vertical):
         self.table = TableView(self.model, id=content.id)
         self._view: FarmView | None = None
         self.border_title = content.title
+
+    def on_mount(self) -> None:
+        """Takes up the order and the filter that it was left with."""
+        memory = self._remembered().get(self.content.id)
+        if memory is None:
+            return
+        titles = [column.title if column.sort is not None else None for column in self.model.columns]
+        if memory.sort in titles or not memory.sort:
+            column = titles.index(memory.sort) if memory.sort else None
+            self.model.set_sort(column, is_reversed=memory.is_reversed)
+        if memory.filter and not self.model.filter_text:
+            self.query_one(".filter", Input).value = memory.filter
+            self.add_class("-filtering")
+
+    def _remembered(self) -> dict[str, ListMemory]:
+        remembered = getattr(self.app, "remembered", None)
+        return remembered.lists if remembered is not None else {}
+
+    def _remember(self) -> None:
+        model = self.model
+        column = model.columns[model.sort_column].title if model.sort_column is not None else ""
+        self._remembered()[self.content.id] = ListMemory(column, model.is_reversed, model.filter_text)
+
+    def on_table_view_sorted(self) -> None:
+        """Another order is remembered."""
+        self._remember()
 
     def compose(self) -> ComposeResult:
         """The table, what is said where there is none, and the filter while it is wanted."""
@@ -125,6 +152,7 @@ class ListPane(Vertical):
         self.model.set_filter(text)
         self.table.update_rows()
         self._tell()
+        self._remember()
         self.post_message(self.Filtered())
 
     def on_table_view_moved(self) -> None:

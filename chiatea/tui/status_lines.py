@@ -23,11 +23,7 @@ def clock_time(moment: float) -> str:
 def header(shown: Shown, crumbs: Sequence[str], width: int) -> Text:
     """Where one is, and how the connection is, on one line: as much of it as there is room for."""
     view, connection, styles = shown.view, shown.connection, shown.styles
-    path = Text(" ")
-    for place, crumb in enumerate(crumbs):
-        if place:
-            path.append(" ▸ ", styles["muted"])
-        path.append(plain(crumb), styles["strong" if place == len(crumbs) - 1 else "muted"])
+    path = _path(crumbs, shown)
     state = ("● connected", "good") if connection.is_up else ("✗ no connection", "bad")
     parts = [(clock_time(view.now), "muted"), state, (plain(connection.address), "muted")]
     if shown.role == "viewer":
@@ -39,9 +35,23 @@ def header(shown: Shown, crumbs: Sequence[str], width: int) -> Text:
     for text, style in parts:
         if right.cell_len + len(text) + 2 <= room:
             right = Text.assemble("  ", (text, styles[style]), right)
+    left = list(crumbs)
+    while len(left) > 2 and path.cell_len > width - right.cell_len:
+        # Where one is matters most.
+        left = ["…", *left[2:]]
+        path = _path(left, shown)
     path.truncate(max(0, width - right.cell_len), overflow="ellipsis")
     path.append(" " * max(0, width - path.cell_len - right.cell_len))
     return path.append_text(right)
+
+
+def _path(crumbs: Sequence[str], shown: Shown) -> Text:
+    path = Text(" ")
+    for place, crumb in enumerate(crumbs):
+        if place:
+            path.append(" ▸ ", shown.styles["muted"])
+        path.append(plain(crumb), shown.styles["strong" if place == len(crumbs) - 1 else "muted"])
+    return path
 
 
 def banner(connection: Connection, now: float) -> str:

@@ -124,6 +124,13 @@ class TableView(ScrollView, can_focus=True):
         height = self.size.height
         return [self.render_line(y).text.rstrip() for y in range(min(height, self.model.n_rows + 1))]
 
+    @property
+    def seen_items(self) -> list[Item]:
+        """What the rows on the screen stand for."""
+        first = self.scroll_offset.y
+        found = (self.model.item_at(index) for index in range(first, first + max(0, self.size.height - 1)))
+        return [item for item in found if item is not None]
+
     def use_styles(self, styles: dict[str, Style]) -> None:
         """Takes the styles that the cells name."""
         self._styles = styles

@@ -8,15 +8,15 @@ from typing import Any, Final, TypeVar
 from chiatea.protobuf.descriptors import EntryId
 from chiatea.state.farm_state import FarmState
 from chiatea.state.machine_state import MachineState
+from chiatea.tui.growth import Growth
 from chiatea.tui.plain_text import plain
+from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, STALE_AFTER_SECONDS, Thresholds
 
 __all__ = ["FarmView", "Machine", "Recent"]
 
 _T = TypeVar("_T")
 
 N_RECENT: Final = 60
-STALE_AFTER_SECONDS: Final = 60.0
-"""A machine sends its CPU every few seconds: a minute of silence is no accident."""
 
 
 class Recent:
@@ -84,6 +84,8 @@ class FarmView:
     farm: FarmState
     now: float
     recent: Recent = field(default_factory=Recent)
+    thresholds: Thresholds = DEFAULT_THRESHOLDS
+    growth: Growth = field(default_factory=Growth)
     _machines: dict[str, Machine] = field(default_factory=dict)
     _found: dict[Any, Any] = field(default_factory=dict)
 

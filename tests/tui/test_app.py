@@ -109,10 +109,10 @@ async def test_what_is_not_to_be_relied_upon_is_said_in_one_line_for_each_machin
     ]
 
 
-async def test_a_clock_two_seconds_off_and_points_skipped_yesterday_are_no_news() -> None:
+async def test_a_clock_a_little_off_and_points_skipped_yesterday_are_no_news() -> None:
     farm = sample_farm()
     put(farm, "a", "farmer", Farmer(is_running=True, n_skipped_signage_points=14, last_skipped_time=NOW - 90_000))
-    put(farm, "b", "system", System(clock_ahead_seconds=2))
+    put(farm, "b", "system", System(clock_ahead_seconds=1.9))
     async with dashboard(SampleFeed(farm)) as pilot:
         assert "skipped" not in text_of(pilot, "farm")
         assert "clock" not in text_of(pilot, "farm")
@@ -191,9 +191,9 @@ async def test_enter_opens_the_screen_of_a_panel_and_escape_comes_back() -> None
 async def test_enter_on_a_machine_opens_what_is_known_of_it() -> None:
     async with dashboard(SampleFeed(sample_farm()), SMALL) as pilot:
         await pilot.press("enter")
-        await until(pilot, lambda: "Farm ▸ barn ▸ System" in static(pilot, "header"))
+        await until(pilot, lambda: static(pilot, "header").startswith(" Farm ▸ barn "))
         await pilot.press("escape")
-        await until(pilot, lambda: "System" not in static(pilot, "header"))
+        await until(pilot, lambda: "barn " not in static(pilot, "header"))
 
 
 async def test_the_cursor_stays_with_its_row_when_others_come_and_go() -> None:

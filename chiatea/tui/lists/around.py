@@ -7,7 +7,7 @@ from chiatea.protobuf.computer_info_pb2 import UpdateEvent
 from chiatea.protobuf.descriptors import entry_of, topic_of
 from chiatea.tui.around import Reason, Scene, reason_of
 from chiatea.tui.changes import NOTHING_CHANGED, change_text
-from chiatea.tui.event_model import moment_text
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, ListContent, text_of
 from chiatea.tui.plain_text import plain

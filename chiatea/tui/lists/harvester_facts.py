@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from chiatea.protobuf.chia_pb2 import ChiaNotice
 from chiatea.tui.drawing import UNKNOWN, count, seconds
-from chiatea.tui.event_model import moment_text
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.harvester_pairs import HarvesterPair, pair_of
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, ListContent, entry_of, items_of, text_of
@@ -40,7 +40,7 @@ def _ago(view: FarmView, moment: float) -> Cell:
 
 
 def _facts(view: FarmView, pair: HarvesterPair) -> Iterator[_Fact]:
-    own, theirs = pair.own, pair.theirs
+    own, theirs, limits = pair.own, pair.theirs, view.thresholds
 
     def number(name: str, own_field: str, their_field: str = "", compared: str = "") -> _Fact:
         mine = Cell(count(getattr(own, own_field))) if own is not None and own_field else _NOTHING
@@ -53,8 +53,8 @@ def _facts(view: FarmView, pair: HarvesterPair) -> Iterator[_Fact]:
         return _Fact(name, mine, his, compared)
 
     def lookup(name: str, field: str) -> _Fact:
-        mine = lookup_cell(own, field) if own is not None else _NOTHING
-        return _Fact(name, mine, lookup_cell(theirs, field) if theirs is not None else _NOTHING)
+        mine = lookup_cell(own, field, limits) if own is not None else _NOTHING
+        return _Fact(name, mine, lookup_cell(theirs, field, limits) if theirs is not None else _NOTHING)
 
     yield _Fact("State", own_word(pair), their_word(pair), "state")
     yield _Fact(
@@ -77,7 +77,7 @@ def _facts(view: FarmView, pair: HarvesterPair) -> Iterator[_Fact]:
     yield number("  answered", "", "n_challenges_answered")
     yield number("  missed", "", "missed_challenges")
     if theirs is not None:
-        yield _Fact("  share missed", _NOTHING, missed_cell(theirs.missed_challenges, theirs.n_challenges_owed))
+        yield _Fact("  share missed", _NOTHING, missed_cell(theirs.missed_challenges, theirs.n_challenges_owed, limits))
     yield number("  answered late", "", "n_challenges_late")
     yield number("  timed out", "", "n_timeouts")
     yield _Fact(

@@ -8,7 +8,7 @@ from chiatea.tui.drawing import UNKNOWN, count, sparkline
 from chiatea.tui.harvester_pairs import HarvesterPair, pair_of, pairs_of
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, ListContent, text_of
-from chiatea.tui.panels.harvester_cells import lookup_cell, missed_cell, own_state_cell, quiet_style, seen_state_cell
+from chiatea.tui.panels.harvester_cells import lookup_cell, missed_cell, own_state_cell, seen_state_cell
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import short_duration
 
@@ -101,6 +101,7 @@ def _row(view: FarmView, machine: Machine, pair: HarvesterPair) -> Sequence[Cell
     own, theirs, teller = pair.own, pair.theirs, _teller(pair)
     answered = _answer_time(pair)
     since = view.now - answered if answered is not None else None
+    limits = view.thresholds
     recent = view.recent.lookups(pair.machine.id) if pair.machine is not None else []
     return [
         Cell(pair.name, "strong"),
@@ -117,13 +118,15 @@ def _row(view: FarmView, machine: Machine, pair: HarvesterPair) -> Sequence[Cell
         two_sides(pair, "n_no_key", style="bad"),
         Cell(count(own.last_eligible_plots) if own is not None and own.HasField("last_eligible_plots") else UNKNOWN),
         Cell(count(teller.n_proofs), "good" if teller.n_proofs else "muted"),
-        lookup_cell(teller, "last_lookup_seconds"),
-        lookup_cell(teller, "median_lookup_seconds"),
-        lookup_cell(teller, "p99_lookup_seconds"),
-        lookup_cell(teller, "worst_lookup_seconds"),
+        lookup_cell(teller, "last_lookup_seconds", limits),
+        lookup_cell(teller, "median_lookup_seconds", limits),
+        lookup_cell(teller, "p99_lookup_seconds", limits),
+        lookup_cell(teller, "worst_lookup_seconds", limits),
         Cell(sparkline(recent, _RECENT_WIDTH), "accent"),
-        Cell(f"{short_duration(since)} ago" if since is not None else "never", quiet_style(since)),
-        missed_cell(theirs.missed_challenges, theirs.n_challenges_owed) if theirs is not None else missed_cell(None, 0),
+        Cell(f"{short_duration(since)} ago" if since is not None else "never", limits.quiet_seconds.quiet_level(since)),
+        missed_cell(theirs.missed_challenges, theirs.n_challenges_owed, limits)
+        if theirs is not None
+        else missed_cell(None, 0, limits),
         Cell(MODES.get(theirs.harvesting_mode, UNKNOWN) if theirs is not None else UNKNOWN, "muted"),
     ]
 
@@ -205,8 +208,8 @@ HARVESTERS: Final = ListContent(
     "and a number is shown as the harvester's ≠ the farmer's. Not watched: no collector on its machine tells of it. "
     "Not seen: no watched farmer tells of it. They are matched by the address that the harvester and its collector "
     "connect from, else by host name. NEW and LOST: plots that came and went since chia-tea watches. LOOKUP is the "
-    "newest lookup time, MEDIAN, P99 and WORST are over the newest 400: yellow from 5 s, red from 15 s. MISSED: "
-    "challenges owed and not answered within 25 s, red from 5 %. Enter opens a harvester, p its plots.",
+    "newest lookup time, MEDIAN, P99 and WORST are over the newest 400: {lookup_seconds}. MISSED: "
+    "challenges owed and not answered within 25 s, {missed_percent}. Enter opens a harvester, p its plots.",
     pair_of,
     _is_stale,
 )

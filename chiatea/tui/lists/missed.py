@@ -6,7 +6,7 @@ from typing import Any, Final
 from chiatea.tui.challenge_history import Count, strip_cell
 from chiatea.tui.challenge_strips import WINDOWS, ChallengeStrips
 from chiatea.tui.drawing import UNKNOWN
-from chiatea.tui.event_model import moment_text
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.harvester_pairs import pairs_by_node
 from chiatea.tui.lines import Cell
 from chiatea.tui.list_model import Item, ListColumn, ListContent, items_of, text_of
@@ -42,7 +42,7 @@ def strips_content(strips: ChallengeStrips, width: Sequence[int]) -> ListContent
     def share(view: FarmView, machine: Machine, seen: Any, seconds: float) -> Cell:
         now = Count(view.now, seen.n_challenges_owed, seen.missed_challenges)
         found = strips.share((machine.id, seen.id), seconds, now)
-        cell = missed_cell(found.n_missed, found.n_owed)
+        cell = missed_cell(found.n_missed, found.n_owed, view.thresholds)
         is_little = found.n_owed > 0 and found.known_seconds < LITTLE_KNOWN * seconds
         return Cell(f"{cell.text} ~" if is_little else cell.text, cell.style)
 

@@ -76,7 +76,7 @@ def _row(view: FarmView, machine: Machine, plot: Any) -> Sequence[Cell]:
         _state(plot, view.now),
         Cell(_phase(plot)),
         Cell(plain(plot.step) or UNKNOWN, "muted"),
-        bar_cell(progress, warn_from=1e9, bad_from=1e9) if progress is not None else Cell(UNKNOWN, "muted"),
+        bar_cell(progress) if progress is not None else Cell(UNKNOWN, "muted"),
         Cell(running),
         left_cell(plot),
         Cell(plain(plot.temporary_folder) or UNKNOWN, "muted"),

@@ -78,7 +78,7 @@ def progress_cell(job: Any) -> Cell:
     """A job's progress as a bar; of one that has not begun there is none."""
     if job.copied_bytes <= 0 and job.state not in UNDER_WAY:
         return Cell(UNKNOWN, "muted")
-    return bar_cell(job_share(job), warn_from=1e9, bad_from=1e9)
+    return bar_cell(job_share(job))
 
 
 def plot_name(job: Any) -> str:

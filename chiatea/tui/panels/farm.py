@@ -10,6 +10,7 @@ from chiatea.tui.drawing import UNKNOWN, count
 from chiatea.tui.lines import Cell, Column, Line, Span, facts, note, table
 from chiatea.tui.panels.panel import PanelContent, bar_cell, state_cell
 from chiatea.tui.plain_text import plain
+from chiatea.tui.shares import cpu_percent, disk_used_percent, ram_percent
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import format_bytes, short_duration
 
@@ -18,8 +19,6 @@ __all__ = ["PANEL"]
 MOJO_PER_XCH = 10**12
 MOST_WARNINGS = 4
 """Lines above the machines: more of them would hide what they are about."""
-CLOCK_WORTH_SAYING_SECONDS = 2.0
-"""Chia's own limit is far higher, but times of two machines are compared here."""
 SKIPPED_WORTH_SAYING_SECONDS = 24 * 3600.0
 SKIPPED_LATELY_SECONDS = 3600.0
 
@@ -39,40 +38,39 @@ def lines(view: FarmView, width: int) -> list[Line]:
     machines = list(view.machines())
     if not machines:
         return [note("No machine has reported yet."), note("Run `chia-tea collect` on each machine of the farm.")]
-    shown = [*_warnings(machines, view.now)]
-    shown += table(_COLUMNS, ((m.id, _row(m), m.is_stale) for m in machines), width)
+    shown = [*_warnings(machines, view)]
+    shown += table(_COLUMNS, ((m.id, _row(view, m), m.is_stale) for m in machines), width)
     shown.append(note(""))
     shown += _totals(view, machines)
     return shown
 
 
-def _row(machine: Machine) -> list[Cell]:
+def _row(view: FarmView, machine: Machine) -> list[Cell]:
     cpu, ram, harvester = machine.one("cpu"), machine.one("ram"), machine.one("harvester")
     state = state_cell("online", "good") if machine.is_online else state_cell("offline", "bad")
     fullest = max((_used_percent(disk) for disk in machine.all("disk")), default=None)
-    ram_percent = 100 * ram.used_bytes / ram.total_bytes if ram is not None and ram.total_bytes > 0 else None
-    cpu_percent = cpu.usage_percent if cpu is not None and cpu.HasField("usage_percent") else None
+    limits = view.thresholds
     return [
         Cell(machine.name, "strong"),
         state,
         Cell(short_duration(machine.age_seconds) if machine.age_seconds is not None else "never", "muted"),
-        bar_cell(cpu_percent, warn_from=85, bad_from=97),
-        bar_cell(ram_percent, warn_from=80, bad_from=93),
-        bar_cell(fullest, warn_from=95, bad_from=99),
+        bar_cell(cpu_percent(cpu), limits.cpu_percent),
+        bar_cell(ram_percent(ram), limits.ram_percent),
+        bar_cell(fullest, limits.disk_used_percent),
         Cell(count(harvester.n_plots) if harvester is not None else UNKNOWN),
     ]
 
 
 def _used_percent(disk: Any) -> float:
-    """How full a disk is, as df counts it: of what an ordinary process may use."""
-    usable = disk.used_bytes + disk.free_bytes
-    return 100.0 * disk.used_bytes / usable if usable > 0 and disk.state == Disk.OK else 0.0
+    """How full a disk is that can be written to."""
+    used = disk_used_percent(disk)
+    return used if used is not None and disk.state == Disk.OK else 0.0
 
 
-def _warnings(machines: list[Machine], now: float) -> Iterator[Line]:
+def _warnings(machines: list[Machine], view: FarmView) -> Iterator[Line]:
     """The worst first, and a word on how many more there are."""
-    told = [text for machine in machines for text in _silences(machine, now)]
-    told += [text for machine in machines if (text := _doubts(machine, now))]
+    told = [text for machine in machines for text in _silences(machine, view.now)]
+    told += [text for machine in machines if (text := _doubts(machine, view))]
     shown = told if len(told) <= MOST_WARNINGS else told[: MOST_WARNINGS - 1]
     for text in shown:
         yield note(f"▲ {text}", "warn")
@@ -89,14 +87,14 @@ def _silences(machine: Machine, now: float) -> Iterator[str]:
             yield f"{machine.name}: {plain(source.id)}: nothing new{since}"
 
 
-def _doubts(machine: Machine, now: float) -> str:
+def _doubts(machine: Machine, view: FarmView) -> str:
     """What is heard, and not to be relied upon in all: in one line for each machine."""
     told = []
     farmer, system = machine.one("farmer"), machine.one("system")
-    if farmer is not None and now - farmer.last_skipped_time < SKIPPED_LATELY_SECONDS:
-        told.append(_skipped(farmer, now))
+    if farmer is not None and view.now - farmer.last_skipped_time < SKIPPED_LATELY_SECONDS:
+        told.append(_skipped(farmer, view.now))
     ahead = system.clock_ahead_seconds if system is not None else 0.0
-    if abs(ahead) > CLOCK_WORTH_SAYING_SECONDS:
+    if view.thresholds.clock_seconds.level(abs(ahead)) in ("warn", "bad"):
         told.append(f"clock {short_duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} the server's")
     told += [
         f"{count(source.n_not_understood)} {plain(source.id).removeprefix('chia ')} lines not understood"
@@ -199,9 +197,8 @@ PANEL = PanelContent(
     digest,
     summary,
     "Machines, and what the farm has in all. HEARD is how long ago a machine last told something; a machine that is "
-    "offline or silent is dimmed. FULLEST DISK turns yellow at 95 % and red at 99 %, CPU at 85 and 97, RAM at "
-    "80 and 93. "
+    "offline or silent is dimmed. FULLEST DISK is {disk_used_percent}, CPU {cpu_percent}, RAM {ram_percent}. "
     "A yellow line on top names a source that a collector cannot read or that says nothing new, log lines that no "
-    'pattern took, a clock over 2 s off the server\'s, or signage points that the full node never saw ("skipped") in '
-    "the last hour.",
+    "pattern took, a clock that is off the server's ({clock_seconds}), or signage points that the full node never "
+    'saw ("skipped") in the last hour.',
 )

@@ -5,14 +5,15 @@ from typing import Any
 
 from chiatea.protobuf.chia_pb2 import Process
 from chiatea.protobuf.hardware_pb2 import Disk
-from chiatea.tui.drawing import UNKNOWN, level_of
+from chiatea.tui.drawing import UNKNOWN
 from chiatea.tui.lines import Cell, Column, Line, Span, note, table
 from chiatea.tui.panels.panel import PanelContent, bar_cell, state_cell
 from chiatea.tui.plain_text import plain
+from chiatea.tui.shares import cpu_percent, disk_used_percent, ram_percent, swap_percent
 from chiatea.tui.view import FarmView, Machine
 from chiatea.units import format_bytes
 
-__all__ = ["PANEL", "disk_row", "disks_summary"]
+__all__ = ["ODD_STATUSES", "PANEL", "disk_row", "disks_summary", "n_not_fine", "process_row", "rate_cell"]
 
 _DISKS = (
     Column("DISK", least=12),
@@ -33,8 +34,8 @@ _PROCESSES = (
     Column("MEMORY", ">"),
     Column("STATE", "<", 1),
 )
-BUSY_PERCENT = (90.0, 98.0)
-DISK_CELSIUS = (60.0, 70.0)
+ODD_STATUSES = frozenset({"disk-sleep", "stopped", "zombie"})
+"""Of a process: it waits for a disk, somebody stopped it, it ended and nobody took notice."""
 
 
 def lines(view: FarmView, width: int) -> list[Line]:
@@ -44,13 +45,13 @@ def lines(view: FarmView, width: int) -> list[Line]:
         return [note("No machine has reported yet.")]
     disks = [(m, disk) for m in machines for disk in m.all("disk")]
     processes = [(m, process) for m in machines for process in m.all("process")]
-    disk_lines = _disk_lines(disks, width)
-    process_lines = table(_PROCESSES, ((f"{m.id}#{p.id}", _process_row(p), m.is_stale) for m, p in processes), width)
+    disk_lines = _disk_lines(view, disks, width)
+    process_lines = table(_PROCESSES, ((f"{m.id}#{p.id}", process_row(p), m.is_stale) for m, p in processes), width)
     shown: list[Line] = []
     for machine in machines:
         if shown:
             shown.append(note(""))
-        shown.append(_machine_line(machine, width))
+        shown.append(_machine_line(view, machine, width))
         for heading, rows, owners in (
             (disk_lines[0], disk_lines[1:], disks),
             (process_lines[0], process_lines[1:], processes),
@@ -60,9 +61,9 @@ def lines(view: FarmView, width: int) -> list[Line]:
     return shown
 
 
-def _disk_lines(disks: list[tuple[Machine, Any]], width: int) -> list[Line]:
+def _disk_lines(view: FarmView, disks: list[tuple[Machine, Any]], width: int) -> list[Line]:
     """A heading and a line for each disk; temperatures only where some disk tells one."""
-    columns, rows = list(_DISKS), [disk_row(disk) for _, disk in disks]
+    columns, rows = list(_DISKS), [disk_row(view, disk) for _, disk in disks]
     if not any(disk.HasField("temperature_celsius") for _, disk in disks):
         del columns[_TEMPERATURE_COLUMN]
         for row in rows:
@@ -71,58 +72,57 @@ def _disk_lines(disks: list[tuple[Machine, Any]], width: int) -> list[Line]:
     return table(columns, named, width)
 
 
-def _machine_line(machine: Machine, width: int) -> Line:
+def _machine_line(view: FarmView, machine: Machine, width: int) -> Line:
     spans = [Span(f"{machine.name} ", "strong")]
-    for span in _machine_spans(machine):
+    for span in _machine_spans(view, machine):
         if sum(len(s.text) for s in spans) + len(span.text) + 2 > width:
             break
         spans += [Span("  "), span]
     return Line(tuple(spans), machine.id, machine.is_stale)
 
 
-def _machine_spans(machine: Machine) -> Iterator[Span]:
-    cpu, ram = machine.one("cpu"), machine.one("ram")
-    if cpu is not None and cpu.HasField("usage_percent"):
-        cell = bar_cell(cpu.usage_percent, warn_from=85, bad_from=97, width=6)
-        yield Span(f"CPU {cell.text}", cell.style)
-    if ram is not None and ram.total_bytes > 0:
-        cell = bar_cell(100 * ram.used_bytes / ram.total_bytes, warn_from=80, bad_from=93, width=6)
-        yield Span(f"RAM {cell.text}", cell.style)
-        if ram.swap_total_bytes > 0:
-            swap = 100 * ram.swap_used_bytes / ram.swap_total_bytes
-            yield Span(f"swap {swap:.0f} %", "warn" if swap > 50 else "muted")
+def _machine_spans(view: FarmView, machine: Machine) -> Iterator[Span]:
+    cpu, ram, limits = machine.one("cpu"), machine.one("ram"), view.thresholds
+    for label, share, own in (
+        ("CPU", cpu_percent(cpu), limits.cpu_percent),
+        ("RAM", ram_percent(ram), limits.ram_percent),
+    ):
+        if share is not None:
+            cell = bar_cell(share, own)
+            yield Span(f"{label} {cell.text}", cell.style)
+    if (swap := swap_percent(ram)) is not None:
+        yield Span(f"swap {swap:.0f} %", limits.swap_percent.quiet_level(swap))
     if cpu is not None:
         yield Span(f"{cpu.n_logical_cores} cores", "muted")
         if cpu.HasField("temperature_celsius"):
             hot = cpu.temperature_celsius
-            yield Span(f"{hot:.0f} °C", "bad" if hot >= 95 else "warn" if hot >= 85 else "muted")
+            yield Span(f"{hot:.0f} °C", limits.cpu_celsius.quiet_level(hot))
         if cpu.HasField("load_1_minute"):
             yield Span(f"load {cpu.load_1_minute:.2f}", "muted")
     if ram is not None:
         yield Span(f"{format_bytes(ram.total_bytes)} RAM", "muted")
 
 
-def disk_row(disk: Any) -> list[Cell]:
+def disk_row(view: FarmView, disk: Any) -> list[Cell]:
     """Mount point, used, free, size, read and write rate, busy, temperature, state."""
-    usable = disk.used_bytes + disk.free_bytes
-    used = 100.0 * disk.used_bytes / usable if usable > 0 else None
+    limits = view.thresholds
     is_there = disk.HasField("total_bytes")
     busy = disk.busy_percent if disk.HasField("busy_percent") else None
     celsius = disk.temperature_celsius if disk.HasField("temperature_celsius") else None
     return [
         Cell(plain(disk.id), "normal"),
-        bar_cell(used, warn_from=95, bad_from=99),
+        bar_cell(disk_used_percent(disk), limits.disk_used_percent),
         Cell(format_bytes(disk.free_bytes) if is_there else UNKNOWN),
         Cell(format_bytes(disk.total_bytes) if is_there else UNKNOWN, "muted"),
-        _rate(disk, "read_bytes_per_second"),
-        _rate(disk, "write_bytes_per_second"),
-        Cell(f"{busy:.0f} %" if busy is not None else UNKNOWN, level_of(busy, *BUSY_PERCENT)),
-        Cell(f"{celsius:.0f} °C" if celsius is not None else UNKNOWN, level_of(celsius, *DISK_CELSIUS)),
-        _disk_state(disk),
+        rate_cell(disk, "read_bytes_per_second"),
+        rate_cell(disk, "write_bytes_per_second"),
+        Cell(f"{busy:.0f} %" if busy is not None else UNKNOWN, limits.disk_busy_percent.level(busy)),
+        Cell(f"{celsius:.0f} °C" if celsius is not None else UNKNOWN, limits.disk_celsius.level(celsius)),
+        _disk_state(view, disk),
     ]
 
 
-def _disk_state(disk: Any) -> Cell:
+def _disk_state(view: FarmView, disk: Any) -> Cell:
     """The worst that is known of it."""
     known = {
         Disk.HANGING: ("hanging", "bad"),
@@ -133,8 +133,9 @@ def _disk_state(disk: Any) -> Cell:
         return state_cell(*known[disk.state])
     if _is_unhealthy(disk):
         return state_cell("unhealthy", "bad")
-    if disk.n_pending_sectors > 0:
-        return state_cell("bad sectors", "warn")
+    sectors = view.thresholds.disk_pending_sectors.level(disk.n_pending_sectors)
+    if sectors in ("warn", "bad"):
+        return state_cell("bad sectors", sectors)
     if disk.is_read_only:
         return state_cell("read-only", "warn")
     return state_cell("fine", "good") if disk.state == Disk.OK else state_cell("unknown", "muted")
@@ -144,24 +145,27 @@ def _is_unhealthy(disk: Any) -> bool:
     return disk.HasField("is_healthy") and not disk.is_healthy
 
 
-def _n_not_fine(disks: Iterable[Any]) -> int:
+def n_not_fine(disks: Iterable[Any]) -> int:
+    """Disks that hang, fail, are lost or unhealthy."""
     bad = (Disk.HANGING, Disk.MOUNT_LOST, Disk.FAILING)
     return sum(disk.state in bad or _is_unhealthy(disk) for disk in disks)
 
 
-def _rate(disk: Any, name: str) -> Cell:
-    if not disk.HasField(name):
+def rate_cell(entry: Any, name: str) -> Cell:
+    """Bytes in a second, under the name of their field."""
+    if not entry.HasField(name):
         return Cell(UNKNOWN, "muted")
-    rate = getattr(disk, name)
+    rate = getattr(entry, name)
     return Cell(format_bytes(rate), "normal" if rate >= 1024 else "muted")
 
 
-def _process_row(process: Any) -> list[Cell]:
+def process_row(process: Any) -> list[Cell]:
+    """Name, kind, processor, memory, state."""
     name = plain(process.name)
     kind = (
         Process.Kind.Name(process.kind).replace("_", " ").lower() if process.kind in Process.Kind.values() else UNKNOWN
     )
-    is_odd = process.status in ("disk-sleep", "stopped", "zombie")
+    is_odd = process.status in ODD_STATUSES
     return [
         Cell(name),
         Cell(kind, "muted"),
@@ -175,8 +179,8 @@ def digest(view: FarmView) -> Line:
     """Processor and memory of each machine, and disks that are not fine."""
     spans: list[Span] = []
     for machine in view.machines():
-        odd = _n_not_fine(machine.all("disk"))
-        spans += [Span(f"{machine.name} ", "strong"), *list(_machine_spans(machine))[:1], Span("  ")]
+        odd = n_not_fine(machine.all("disk"))
+        spans += [Span(f"{machine.name} ", "strong"), *list(_machine_spans(view, machine))[:1], Span("  ")]
         if odd:
             spans += [Span(f"✗ {odd} disk{'s' if odd > 1 else ''} not fine", "bad"), Span("  ")]
     return Line(tuple(spans))
@@ -185,7 +189,7 @@ def digest(view: FarmView) -> Line:
 def disks_summary(view: FarmView) -> str:
     """Disks, and how many of them are not fine."""
     disks = [disk for machine in view.machines() for disk in machine.all("disk")]
-    odd = _n_not_fine(disks)
+    odd = n_not_fine(disks)
     return f"{len(disks)} disk{'' if len(disks) == 1 else 's'}" + (f", {odd} not fine" if odd else "")
 
 
@@ -196,8 +200,8 @@ PANEL = PanelContent(
     digest,
     disks_summary,
     "Each machine's processor and memory, its disks and Chia's processes. USED and FREE are df's: what an ordinary "
-    "process may use. BUSY is the share of time in which the device had a request under way: yellow from 90 %, red "
-    "from 98 %. TEMP is the disk's own: yellow from 60 °C, red from 70 °C. A disk that does not answer within 2 s is "
+    "process may use. BUSY is the share of time in which the device had a request under way: "
+    "{disk_busy_percent}. TEMP is the disk's own: {disk_celsius}. A disk that does not answer within 2 s is "
     "hanging, one that answers with an error is failing; unhealthy and bad sectors (that wait to be read again) are "
     "S.M.A.R.T.'s.",
 )

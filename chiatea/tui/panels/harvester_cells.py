@@ -3,17 +3,12 @@
 from typing import Any, Final
 
 from chiatea.protobuf.chia_pb2 import HarvesterViewedFromFarmer
-from chiatea.tui.drawing import UNKNOWN, level_of, seconds
+from chiatea.tui.drawing import UNKNOWN, seconds
 from chiatea.tui.lines import Cell
 from chiatea.tui.panels.panel import state_cell
+from chiatea.tui.thresholds import Thresholds
 
-__all__ = ["lookup_cell", "missed_cell", "own_state_cell", "quiet_style", "seen_state_cell"]
-
-SLOW_SECONDS: Final = 5.0
-TOO_SLOW_SECONDS: Final = 15.0
-"""Chia warns from 8 s (5 s before 2.x); an answer after about 28 s wins nothing any more."""
-QUIET_SECONDS: Final = 60.0
-MANY_MISSED_PERCENT: Final = 5.0
+__all__ = ["lookup_cell", "missed_cell", "own_state_cell", "seen_state_cell"]
 
 _SEEN_STATES: Final = {
     HarvesterViewedFromFarmer.ANSWERING: ("answering", "good"),
@@ -38,23 +33,19 @@ def seen_state_cell(seen: Any) -> Cell:
     return state_cell(*_SEEN_STATES.get(seen.state, ("unknown", "muted")))
 
 
-def lookup_cell(harvester: Any, name: str) -> Cell:
+def lookup_cell(harvester: Any, name: str, thresholds: Thresholds) -> Cell:
     """A lookup time under its field's name."""
     value = getattr(harvester, name) if harvester.HasField(name) else None
-    return Cell(seconds(value), level_of(value, SLOW_SECONDS, TOO_SLOW_SECONDS))
+    return Cell(seconds(value), thresholds.lookup_seconds.level(value))
 
 
-def quiet_style(since_seconds: float | None) -> str:
-    """The style of how long ago a harvester that runs last answered."""
-    return "warn" if since_seconds is not None and since_seconds > QUIET_SECONDS else "muted"
-
-
-def missed_cell(n_missed: float | None, n_owed: float | None) -> Cell:
+def missed_cell(n_missed: float | None, n_owed: float | None, thresholds: Thresholds) -> Cell:
     """The share of missed challenges."""
     if not n_owed or n_missed is None:
         return Cell(UNKNOWN, "muted")
     share = 100.0 * max(0.0, n_missed) / n_owed
     if n_missed <= 0:
         return Cell("✓ none", "good")
-    style = "bad" if share >= MANY_MISSED_PERCENT else "warn"
-    return Cell(f"▲ {share:.1f} %" if share >= 0.1 else "▲ < 0.1 %", style)
+    style = thresholds.missed_level(share)
+    glyph = "▲" if style in ("warn", "bad") else "·"
+    return Cell(f"{glyph} {share:.1f} %" if share >= 0.1 else f"{glyph} < 0.1 %", style)

@@ -5,7 +5,7 @@ from typing import Any
 
 from chiatea.tui.drawing import UNKNOWN, count, sparkline
 from chiatea.tui.lines import Cell, Column, Line, Span, note, table
-from chiatea.tui.panels.harvester_cells import lookup_cell, own_state_cell, quiet_style, seen_state_cell
+from chiatea.tui.panels.harvester_cells import lookup_cell, own_state_cell, seen_state_cell
 from chiatea.tui.panels.panel import PanelContent
 from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView, Machine
@@ -67,7 +67,7 @@ def _own_row(view: FarmView, machine: Machine) -> list[Cell]:
         Cell(f"{count(harvester.last_eligible_plots)} of {count(harvester.n_eligible_plots)}"),
         Cell(count(harvester.n_proofs), "good" if harvester.n_proofs else "muted"),
         *(
-            lookup_cell(harvester, name)
+            lookup_cell(harvester, name, view.thresholds)
             for name in (
                 "last_lookup_seconds",
                 "median_lookup_seconds",
@@ -77,7 +77,7 @@ def _own_row(view: FarmView, machine: Machine) -> list[Cell]:
         ),
         Cell(
             f"{short_duration(since)} ago" if since is not None else "never",
-            quiet_style(since) if harvester.is_running else "muted",
+            view.thresholds.quiet_seconds.quiet_level(since if harvester.is_running else None),
         ),
         Cell(sparkline(view.recent.lookups(machine.id), 16), "accent"),
     ]
@@ -113,7 +113,7 @@ def digest(view: FarmView) -> Line:
         if harvester is None:
             continue
         state = own_state_cell(harvester)
-        lookup = lookup_cell(harvester, "last_lookup_seconds")
+        lookup = lookup_cell(harvester, "last_lookup_seconds", view.thresholds)
         spans += [
             Span(f"{machine.name} ", "strong"),
             Span(state.text, state.style),
@@ -136,6 +136,7 @@ PANEL = PanelContent(
     digest,
     summary,
     "Above: what each harvester says of itself. ELIGIBLE is how many plots passed the filter at the newest challenge, "
-    "and in all. LOOKUP is the newest lookup time, MEDIAN, P99 and WORST are over the newest 400; yellow from 5 s, red "
-    "from 15 s. ANSWERED is when it last answered a challenge. Below: how the farmer sees its harvesters.",
+    "and in all. LOOKUP is the newest lookup time, MEDIAN, P99 and WORST are over the newest 400: "
+    "{lookup_seconds}. ANSWERED is when it last answered a challenge ({quiet_seconds}). Below: how the "
+    "farmer sees its harvesters.",
 )

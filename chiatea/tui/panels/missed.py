@@ -65,7 +65,8 @@ def _name_of(seen: Any) -> str:
 
 def _row(view: FarmView, seen: Any) -> list[Cell]:
     share = 100.0 * seen.missed_challenges / seen.n_challenges_owed
-    style = "bad" if share >= 5 else "warn" if seen.missed_challenges else "good"
+    level = view.thresholds.missed_level(share)
+    style = level if seen.missed_challenges else "good"
     since = view.now - seen.last_answer_time if seen.HasField("last_answer_time") else None
     return [
         Cell(_name_of(seen), "strong"),
@@ -118,6 +119,7 @@ PANEL = PanelContent(
     digest,
     summary,
     "Every signage point that the farmer sends to a connected harvester is owed one answer. No answer within 25 s is "
-    "one missed challenge; 60 s without any answer is one time-out. LATE answers came after 25 s and are missed too. "
+    "one missed challenge; 60 s without any answer is one time-out. SHARE is {missed_percent}. LATE answers "
+    "came after 25 s and are missed too. "
     "Points that the full node itself never saw are the node's: skipped, and counted apart.",
 )

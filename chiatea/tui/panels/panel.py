@@ -1,13 +1,17 @@
 """What a panel is, apart from how it is drawn."""
 
+import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from chiatea.tui.drawing import bar, level_of, percent
+from chiatea.tui.drawing import bar, percent
 from chiatea.tui.lines import Cell, Line
+from chiatea.tui.thresholds import Limits
 from chiatea.tui.view import FarmView
 
 __all__ = ["PanelContent", "bar_cell", "state_cell"]
+
+_NO_LIMITS: Final = Limits(math.inf, math.inf)
 
 
 class PanelContent(NamedTuple):
@@ -19,7 +23,7 @@ class PanelContent(NamedTuple):
         lines: all that it shows in a width.
         digest: one line that stands for all of it where there is no room for more.
         summary: a few words for its border's other end.
-        help: what its words and colours mean, for `?`.
+        help: what its words and colours mean, for `?`; thresholds are named in braces.
     """
 
     id: str
@@ -30,9 +34,9 @@ class PanelContent(NamedTuple):
     help: str
 
 
-def bar_cell(share_percent: float | None, *, warn_from: float, bad_from: float, width: int = 6) -> Cell:
-    """A bar with its number, coloured by two thresholds in percent."""
-    style = level_of(share_percent, warn_from, bad_from)
+def bar_cell(share_percent: float | None, limits: Limits | None = None, *, width: int = 6) -> Cell:
+    """A bar with its number, coloured by its thresholds where it has some."""
+    style = (limits or _NO_LIMITS).level(share_percent)
     drawn = bar((share_percent or 0.0) / 100, width)
     return Cell(f"{drawn} {percent(share_percent):>5}", "accent" if style == "normal" else style)
 

@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from chiatea.protobuf.computer_info_pb2 import EventType, UpdateEvent
 from chiatea.protobuf.descriptors import entry_of, topic_of
 from chiatea.tui.changes import changed_fields
-from chiatea.tui.event_model import moment_text
 from chiatea.tui.field_lines import LABEL_WIDTH, field_lines
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.line_view import LineView
 from chiatea.tui.lines import Line, Span, note
 from chiatea.tui.screens.shell import ShellScreen

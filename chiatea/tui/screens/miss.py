@@ -13,8 +13,8 @@ from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.monitoring_service_pb2 import QueryEventsRequest
 from chiatea.state.news import READINGS
 from chiatea.tui.around import AROUND_SECONDS, Scene
-from chiatea.tui.event_model import moment_text
 from chiatea.tui.farm_server import FarmServer
+from chiatea.tui.field_text import moment_text
 from chiatea.tui.lines import Span
 from chiatea.tui.list_pane import ListPane
 from chiatea.tui.lists.around import Around

@@ -164,4 +164,5 @@ class MissedScreen(ListsScreen):
         if miss is not None:
             pair = view.once(pairs_by_node).get((item.machine_id, miss.harvester_id))
             machine_id = pair.machine.id if pair is not None and pair.machine is not None else ""
-            await self.app.push_screen(MissScreen(Scene(machine_id, item.machine_id, miss.harvester_id, miss.id), miss))
+            scene = Scene(machine_id, item.machine_id, miss.harvester_id, miss.id, view.thresholds)
+            await self.app.push_screen(MissScreen(scene, miss))

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Vertical
 
+from chiatea.tui.lists.machines import MACHINE_TOPIC
 from chiatea.tui.panels import PANELS
 from chiatea.tui.panels.widget import Panel
 from chiatea.tui.screens.shell import ShellScreen
@@ -81,7 +82,7 @@ class OverviewScreen(ShellScreen):
         panel = self._focused_panel
         if panel.content.id == "farm":
             if panel.cursor_id:
-                await self.app.run_action(f"open_entry({panel.cursor_id!r}, 'system', '')")
+                await self.app.run_action(f"open_entry({panel.cursor_id!r}, {MACHINE_TOPIC!r}, '')")
         else:
             await self.app.run_action(f"go({panel.content.id!r})")
 
