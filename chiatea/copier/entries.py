@@ -1,6 +1,7 @@
 """Jobs and targets under the names of the protocol: what is reported, stored and printed. Pure."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from chiatea import __version__
 from chiatea.copier.job_spec import Verification
@@ -9,7 +10,7 @@ from chiatea.copier.known_plot import Finding, KnownPlot
 from chiatea.copier.placement import Limits, Load, Target, TargetState, room_bytes
 from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget, ScrubFinding
 
-__all__ = ["copier_sums", "copy_job", "copy_target", "path_text", "remaining_seconds", "scrub_finding"]
+__all__ = ["copier_sums", "copy_job", "copy_target", "path_text", "remaining_seconds", "scrub_finding", "target_speeds"]
 
 
 def path_text(path: object) -> str:
@@ -65,7 +66,7 @@ def _state_of(job: Job) -> JobState:
     return JobState.PAUSED if job.is_held and job.state is JobState.QUEUED else job.state
 
 
-def copy_target(target: Target, load: Load, limits: Limits) -> CopyTarget:
+def copy_target(target: Target, load: Load, limits: Limits, *, bytes_per_second: float = 0.0) -> CopyTarget:
     """A target's entry. One that has no room above the reserve and all that is promised is full."""
     state, reason = target.state, target.reason
     if state is TargetState.READY and room_bytes(target, load, limits) <= 0:
@@ -78,6 +79,7 @@ def copy_target(target: Target, load: Load, limits: Limits) -> CopyTarget:
         promised_bytes=load.promised_bytes.get(target.device, 0) if target.disk else 0,
         reserved_bytes=limits.reserve_bytes,
         n_active=load.n_active.get(target.disk, 0) if target.disk else 0,
+        bytes_per_second=bytes_per_second,
         replaceable_bytes=sum(old.plot.taken_bytes for old in target.old_plots),
         group=path_text(target.group),
         group_rank=target.group_rank,
@@ -101,6 +103,15 @@ def copier_sums(jobs: Iterable[Job], *, n_done: int, bytes_done: int) -> Copier:
         sums.n_not_farming += job.is_waiting_to_farm
         sums.bytes_per_second += job.bytes_per_second
     return sums
+
+
+def target_speeds(jobs: Iterable[Job]) -> dict[Path, float]:
+    """What the copies under way to each target folder move together, in bytes a second."""
+    speeds: dict[Path, float] = {}
+    for job in jobs:
+        if job.is_under_way and job.target_folder is not None:
+            speeds[job.target_folder] = speeds.get(job.target_folder, 0.0) + job.bytes_per_second
+    return speeds
 
 
 def scrub_finding(plot: KnownPlot, finding: Finding) -> ScrubFinding:

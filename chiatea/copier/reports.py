@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Final
 
 from chiatea.config import Config
 from chiatea.copier.beside import say_fault
 from chiatea.copier.copying import Copying
-from chiatea.copier.entries import copier_sums, copy_job, copy_target
+from chiatea.copier.entries import copier_sums, copy_job, copy_target, target_speeds
 from chiatea.copier.placement import Load
 from chiatea.copier.reported_jobs import MOST_OVER, ReportedJobs
 from chiatea.copier.scrub_watch import ScrubWatch
@@ -106,6 +107,7 @@ class Reports:
         self._start_time = copying.now()
         self._news = asyncio.Event()
         self._sums = Copier()
+        self._speeds: dict[Path, float] = {}
         self._load = Load({}, {})
         self._sums_at = float("-inf")
         self._last_stamp = 0.0
@@ -183,7 +185,8 @@ class Reports:
         self._sum_up()
         self._put("copier", "", self._copier(is_running=True))
         for target in copying.targets:
-            entry = copy_target(target.now(), self._load, copying.settings.limits)
+            speed = self._speeds.get(target.folder, 0.0)
+            entry = copy_target(target.now(), self._load, copying.settings.limits, bytes_per_second=speed)
             self._put("copy_target", entry.id, entry)
 
     def _sum_up(self) -> None:
@@ -192,6 +195,7 @@ class Reports:
             return
         self._sums_at = now
         self._sums = copier_sums(jobs.jobs.values(), n_done=jobs.n_done, bytes_done=jobs.bytes_done)
+        self._speeds = target_speeds(jobs.jobs.values())
         self._load = self._copying.load()
 
     def _copier(self, *, is_running: bool) -> Copier:

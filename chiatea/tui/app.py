@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, ClassVar, Final
 
@@ -12,6 +12,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from chiatea.protobuf.copy_pb2 import CopyCommand
 from chiatea.protobuf.descriptors import TOPICS
 from chiatea.security.roles import Role
 from chiatea.state.farm_state import FarmState
@@ -22,8 +23,10 @@ from chiatea.tui.line_view import LineView
 from chiatea.tui.list_pane import ListPane
 from chiatea.tui.lists.machines import MACHINE_TOPIC
 from chiatea.tui.options import DEFAULT_OPTIONS, Options, check_names
+from chiatea.tui.orders import Order, Orders
 from chiatea.tui.remembered import Remembered, read_remembered, write_remembered
 from chiatea.tui.screen_names import SCREEN_NAMES
+from chiatea.tui.screens.copies import CopiesScreen
 from chiatea.tui.screens.entry import EntryScreen
 from chiatea.tui.screens.events import EventsScreen
 from chiatea.tui.screens.hardware import HardwareScreen
@@ -33,6 +36,7 @@ from chiatea.tui.screens.machine import MachineScreen
 from chiatea.tui.screens.missed import MissedScreen
 from chiatea.tui.screens.overview import OverviewScreen
 from chiatea.tui.screens.plots import PlotsScreen
+from chiatea.tui.screens.plotting import PlottingScreen
 from chiatea.tui.screens.shell import ShellScreen
 from chiatea.tui.shown import Shown
 from chiatea.tui.table_view import TableView
@@ -57,6 +61,8 @@ class ChiaTeaApp(App[None]):
         "harvesters": HarvestersScreen,
         "missed": MissedScreen,
         "hardware": HardwareScreen,
+        "copies": CopiesScreen,
+        "plotting": PlottingScreen,
         "events": EventsScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -92,6 +98,7 @@ class ChiaTeaApp(App[None]):
         """
         super().__init__()
         self.server = server
+        self.orders = Orders()
         self._feed = feed
         self._options = options
         self._thresholds = options.thresholds
@@ -141,11 +148,31 @@ class ChiaTeaApp(App[None]):
     def _tick(self) -> None:
         changed = self._feed.take_changed()
         self._recent.observe(self._feed.farm, changed)
+        for order in self.orders.observe(self._feed.farm, changed, self._clock()):
+            self._tell(order)
         self._changed |= changed
         self._ticks += 1
         # Ages and the clock move once a second even when nothing else does.
         if self._changed or self._ticks % TICKS_PER_SECOND == 0:
             self._show()
+
+    def give_orders(self, commands: Sequence[tuple[str, CopyCommand]]) -> None:
+        """Sends orders to copiers, by the ids of their machines; what becomes of them is followed on every screen."""
+        for machine_id, command in commands:
+            self._send(self.orders.begin(machine_id, command, self._clock()))
+        self._show()
+
+    @work(group="orders")
+    async def _send(self, order: Order) -> None:
+        if await self.orders.send(order, self.server, self._clock):
+            self._tell(order)
+            self._show()
+
+    def _tell(self, order: Order) -> None:
+        """What went wrong must be seen; what was done shows in its rows."""
+        if order.went_wrong:
+            name = FarmView(self._feed.farm, self._clock()).machine(order.machine_id).name
+            self.notify(f"{name}: {order.told}", severity="error", timeout=10, markup=False)
 
     @on(ShellScreen.Ready)
     def _on_ready(self) -> None:
@@ -223,7 +250,7 @@ class ChiaTeaApp(App[None]):
             title, text = screen.help()
             self.push_screen(HelpScreen(title, self._thresholds.told_in(text), screen.active_bindings.values()))
 
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:  # noqa: ARG002
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what applies now, as `group: Action`."""
         yield SystemCommand("app: Quit", "Leave the dashboard", self.action_quit)
         yield SystemCommand("app: Help", "What keys and colours mean", self.action_help)
@@ -233,6 +260,8 @@ class ChiaTeaApp(App[None]):
             yield SystemCommand(
                 f"view: {name.title}", f"To the screen {name.title}", partial(self.action_go, name.mode)
             )
+        if isinstance(screen, ShellScreen):
+            yield from screen.commands()
         yield SystemCommand("view: All plots", "Every plot of the farm, sorted and filtered", self.action_open_plots)
         for theme in sorted(self.available_themes):
             if theme != self.theme:

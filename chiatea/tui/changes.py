@@ -15,6 +15,22 @@ _TOLD_OF_THE_NEW: Final = 4
 """Fields that are told of an entry of which nothing earlier is known."""
 _SELDOM_TELLING: Final = ("_time", "_percent", "_per_second", "_celsius")
 """Ends of the names of what moves all the time: told only where nothing else changed."""
+_MOVING: Final = frozenset(
+    {
+        "used_bytes", "free_bytes", "available_bytes", "free_inodes", "swap_used_bytes", "resident_bytes",
+        "virtual_bytes", "clock_mhz", "value", "power_on_hours", "clock_ahead_seconds",
+        "n_challenges", "n_challenges_owed", "n_challenges_answered", "n_eligible_plots", "n_signage_points",
+        "n_v2_qualities", "n_sync_processed", "seconds_between_challenges", "share_of_netspace",
+        "expected_seconds_to_win", "peak_height", "height", "sync_tip_height", "sync_progress_height",
+        "netspace_bytes", "average_block_seconds", "n_peers", "mempool_size", "n_understood", "n_bytes_behind",
+        "n_spooled_events", "spooled_bytes", "bytes_done", "copied_bytes", "verified_bytes", "promised_bytes",
+        "remaining_seconds", "n_scrubbed",
+    }
+)  # fmt: skip
+_MOVING_BEGINS: Final = ("last_", "median_", "p99_", "worst_", "load_")
+_TELLING_ALL_THE_SAME: Final = frozenset(
+    {"last_error", "late_answer_time", "last_proof_time", "last_block_farmed_time", "last_skipped_time", "boot_time"}
+)
 
 
 def change_text(event: UpdateEvent, before: UpdateEvent | None) -> str:
@@ -38,7 +54,15 @@ def telling_change(event: UpdateEvent, before: UpdateEvent) -> str:
     topic = topic_of(event)
     if topic is None or DELETE in (event.event_type, before.event_type):
         return change_text(event, before)
-    return _in_words(_telling_of(changed_fields(topic, entry_of(before, topic), entry_of(event, topic))))
+    changes = changed_fields(topic, entry_of(before, topic), entry_of(event, topic))
+    return _in_words(change for change in changes if not _moves_always(change[0].name))
+
+
+def _moves_always(name: str) -> bool:
+    """Whether a number is a reading or a counter that moves with each look or each challenge."""
+    if name in _TELLING_ALL_THE_SAME:
+        return False
+    return name in _MOVING or name.startswith(_MOVING_BEGINS) or name.endswith(_SELDOM_TELLING)
 
 
 def _telling_of(changes: Iterable[tuple[Column, str, str]]) -> list[tuple[Column, str, str]]:

@@ -139,12 +139,13 @@ class Charts:
             series = {found.field: found for found in reply.series}
             for chart in CHART_FIELDS[item.topic]:
                 bands = bands_of(series.get(chart.field), known)
-                if not any(bands):
+                if not any(band is not None and (band.least or band.greatest) for band in bands):
+                    # Unknown, or nothing but zero, as the swap of a machine without swap.
                     continue
                 title = chart.title if len(self._items) == 1 else f"{item.topic.upper()} {chart.title.lower()}"
                 lines += chart_lines(title, bands, _text(chart), height=height, least=chart.least, most=chart.most)
                 lines += [axis, note("")]
-        return lines[:-1] or [note(f"No number of it is known of the last {self.range.name}.")]
+        return lines[:-1] or [note(f"No number of it, or nothing but 0, is known of the last {self.range.name}.")]
 
 
 def _text(chart: ChartField) -> Callable[[float], str]:

@@ -201,6 +201,10 @@ class ListModel:
         if self._must_look or self.stopwatch() >= self._next_look:
             self._look()
 
+    def look_again(self) -> None:
+        """Something else than the farm decides otherwise who is in the list."""
+        self._look()
+
     def _look(self) -> None:
         view = self._view
         if view is None:

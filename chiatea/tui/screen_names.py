@@ -18,6 +18,8 @@ SCREEN_NAMES: Final = (
     ScreenName("harvesters", "Harvesters", "Harv"),
     ScreenName("missed", "Missed", "Miss"),
     ScreenName("hardware", "Hardware", "Hard"),
+    ScreenName("copies", "Copies", "Copy"),
+    ScreenName("plotting", "Plotting", "Plot"),
     ScreenName("events", "Events", "Evnt"),
 )
 """In the order of their numbers."""

@@ -111,9 +111,10 @@ class TableView(ScrollView, can_focus=True):
 
     def chosen(self) -> list[Item]:
         """What an action works on: all marked rows, in their order; the cursor's where none is marked."""
-        marked = [
-            item for index in range(self.model.n_rows) if (item := self.model.item_at(index)) and item.id in self.marks
-        ]
+        marked = []
+        if self.marks:
+            items = (self.model.item_at(index) for index in range(self.model.n_rows))
+            marked = [item for item in items if item is not None and item.id in self.marks]
         here = self.cursor_item
         return marked or ([here] if here is not None else [])
 

@@ -52,6 +52,7 @@ class Machine:
     id: str
     name: str
     is_online: bool
+    is_copier_online: bool
     age_seconds: float | None
     state: MachineState
 
@@ -59,6 +60,11 @@ class Machine:
     def is_stale(self) -> bool:
         """Whether what it told may not be true any more."""
         return not self.is_online or self.age_seconds is None or self.age_seconds > STALE_AFTER_SECONDS
+
+    @property
+    def is_copier_stale(self) -> bool:
+        """Whether what its copier told may not be true any more: a copier at rest is silent, a collector is not."""
+        return not self.is_copier_online or (self.is_online and self.is_stale)
 
     def one(self, topic: str) -> Any:
         """The entry of a topic that a machine has once; None where it has none."""
@@ -97,6 +103,7 @@ class FarmView:
                 machine_id,
                 plain(self.farm.name_of(machine_id)),
                 info.online if info is not None else False,
+                info.copier_online if info is not None else False,
                 max(0.0, self.now - info.last_seen) if info is not None and info.last_seen > 0 else None,
                 self.farm.machines.get(machine_id) or MachineState(),
             )

@@ -13,6 +13,7 @@ from chiatea.protobuf.chia_pb2 import (
     Wallet,
 )
 from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget
+from chiatea.protobuf.descriptors import TOPICS
 from chiatea.protobuf.hardware_pb2 import Cpu, Disk, Ram
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.state.farm_state import FarmState
@@ -47,6 +48,7 @@ class SampleFeed:
 
 
 def put(farm: FarmState, machine_id: str, topic: str, *messages: object) -> None:
+    assert topic in TOPICS, "no machine can tell of it"
     held = farm.machine(machine_id).entries.setdefault(topic, {})
     for message in messages:
         identity = getattr(message, "id", "")
@@ -104,7 +106,14 @@ def sample_farm() -> FarmState:
         ("c", "loft", 3 * 3600.0, False),
     ):
         farm.apply_info(
-            MachineInfo(machine_id=machine_id, name=name, first_seen=NOW - 9e6, last_seen=NOW - age, online=online)
+            MachineInfo(
+                machine_id=machine_id,
+                name=name,
+                first_seen=NOW - 9e6,
+                last_seen=NOW - age,
+                online=online,
+                copier_online=online,
+            )
         )
     put(
         farm,

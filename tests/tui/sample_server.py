@@ -25,6 +25,11 @@ class SampleServer:
         self.is_gone = False
         self.asked: list[HistoryRequest | ListEntriesRequest | QueryEventsRequest] = []
         self.sent: list[tuple[str, CopyCommand]] = []
+        self.answers_orders = asyncio.Event()
+        """Set: what copiers would say comes at once."""
+        self.answers_orders.set()
+        self.order_state: CopyCommand.State.ValueType = CopyCommand.DONE
+        self.order_result = ""
         self.history_reply = HistoryReply()
         self.page = EntryPage()
         self.past: list[UpdateEvent] = []
@@ -61,10 +66,11 @@ class SampleServer:
         if self.is_gone:
             raise ConnectionFailedError("no server answers at barn:43200", "start it with `chia-tea serve`")
         self.sent.append((machine_id, command))
-        done = CopyCommand()
-        done.CopyFrom(command)
-        done.state = CopyCommand.DONE
-        return done
+        await self.answers_orders.wait()
+        told = CopyCommand()
+        told.CopyFrom(command)
+        told.state, told.result = self.order_state, self.order_result
+        return told
 
     async def close(self) -> None:
         self.is_gone = True

@@ -70,8 +70,8 @@ def test_events_of_other_entries_are_not_its_past() -> None:
 def test_the_past_says_what_changed_and_leaves_readings_out() -> None:
     past = past_of(
         event(900, red(0.5), ADD),
-        event(600, red(0.5, busy=44)),
-        event(300, red(0.5, busy=12, state=Disk.HANGING)),
+        event(600, red(0.6, busy=44, read=5e6)),
+        event(300, red(0.6, busy=12, state=Disk.HANGING)),
     )
     lines = [line.text for line in past.lines(NOW)]
     assert len(lines) == 2

@@ -1,13 +1,20 @@
 """Machines, their disks and processes; one machine; down to the plots of a disk."""
 
+from dataclasses import replace
+
 import pytest
+from textual.widgets import Static
 
 from chiatea.protobuf.hardware_pb2 import NetworkInterface, Sensor
 from chiatea.protobuf.machine_info_pb2 import MachineInfo
 from chiatea.protobuf.monitoring_service_pb2 import HistoryReply, HistoryRequest, Step
 from chiatea.state.farm_state import FarmState
+from chiatea.tui.app import ChiaTeaApp
 from chiatea.tui.line_view import LineView
 from chiatea.tui.list_pane import ListPane
+from chiatea.tui.options import Options
+from chiatea.tui.screens.help import HelpScreen
+from chiatea.tui.thresholds import DEFAULT_THRESHOLDS, Limits
 from tests.tui.sample_farm import GIB, NOW, SampleFeed, put, sample_farm
 from tests.tui.sample_server import SampleServer
 from tests.tui.test_app import HOSTILE, LARGE, SMALL, Clock, dashboard, number_of, rows, static, until
@@ -154,3 +161,14 @@ async def test_an_empty_farm_says_what_to_do() -> None:
         await pilot.press(number_of("hardware"), "enter", "p", "s")
         assert pilot.app.is_running
         assert "chia-tea collect" in str(pilot.app.screen.query_one("#machines-pane .nothing").render())
+
+
+async def test_help_tells_the_configured_numbers() -> None:
+    thresholds = replace(DEFAULT_THRESHOLDS, disk_busy_percent=Limits(33, 44))
+    app = ChiaTeaApp(SampleFeed(sample_farm()), GrowingServer(), options=Options(thresholds), clock=Clock())
+    async with app.run_test(size=SMALL) as pilot:
+        await pilot.press(number_of("hardware"), "tab", "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        told = str(app.screen.query_one("#help-text", Static).content)
+        assert "yellow from 33 %, red from 44 %" in told
+        assert "{" not in told

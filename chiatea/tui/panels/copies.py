@@ -2,13 +2,22 @@
 
 from typing import Any
 
-from chiatea.protobuf.copy_pb2 import CopyJob, CopyTarget
 from chiatea.tui.drawing import UNKNOWN
 from chiatea.tui.lines import Cell, Column, Line, Span, facts, note, table
-from chiatea.tui.panels.panel import PanelContent, bar_cell, state_cell
+from chiatea.tui.panels.copy_cells import (
+    ENDED,
+    job_order,
+    job_state_cell,
+    left_cell,
+    plot_name,
+    progress_cell,
+    speed_cell,
+    target_state_cell,
+)
+from chiatea.tui.panels.panel import PanelContent
 from chiatea.tui.plain_text import plain
 from chiatea.tui.view import FarmView, Machine
-from chiatea.units import format_bytes, short_duration
+from chiatea.units import format_bytes
 
 __all__ = ["PANEL"]
 
@@ -27,27 +36,10 @@ _TARGETS = (
     Column("PROMISED", ">", 2),
     Column("ACTIVE", ">", 1),
 )
-_JOB_STATES = {
-    CopyJob.QUEUED: ("queued", "muted"),
-    CopyJob.COPYING: ("copying", "good"),
-    CopyJob.VERIFYING: ("verifying", "good"),
-    CopyJob.PAUSED: ("paused", "warn"),
-    CopyJob.DONE: ("done", "muted"),
-    CopyJob.FAILED: ("failed", "bad"),
-    CopyJob.CANCELLED: ("cancelled", "muted"),
-}
-_TARGET_STATES = {
-    CopyTarget.READY: ("ready", "good"),
-    CopyTarget.FULL: ("full", "warn"),
-    CopyTarget.DRAINED: ("drained", "warn"),
-    CopyTarget.QUARANTINED: ("quarantined", "bad"),
-    CopyTarget.NOT_MOUNTED: ("not mounted", "bad"),
-}
-_ENDED = (CopyJob.DONE, CopyJob.CANCELLED)
 
 
 def lines(view: FarmView, width: int) -> list[Line]:
-    """Each copier with its jobs, those under way first, and its targets."""
+    """Each copier with its jobs in their natural order, and its targets."""
     copiers = [machine for machine in view.machines() if machine.one("copier") is not None]
     if not copiers:
         return [note("No copier reports from these machines.")]
@@ -59,8 +51,8 @@ def lines(view: FarmView, width: int) -> list[Line]:
             told.append(Span(f"✗ {copier.n_failed} failed", "bad"))
         told.append(Span(f"{format_bytes(copier.bytes_per_second)}/s", "accent"))
         shown.append(facts(machine.name, told))
-        jobs = sorted(machine.all("copy_job"), key=lambda job: (job.state == CopyJob.QUEUED, -job.priority, job.id))
-        rows = [(f"{machine.id}/{j.id}", _job_row(j), machine.is_stale) for j in jobs if j.state not in _ENDED]
+        jobs = sorted((job for job in machine.all("copy_job") if job.state not in ENDED), key=job_order)
+        rows = [(f"{machine.id}/{job.id}", _job_row(job), machine.is_copier_stale) for job in jobs]
         if rows:
             shown += table(_JOBS, rows, width)
         targets = _target_rows(machine)
@@ -70,31 +62,27 @@ def lines(view: FarmView, width: int) -> list[Line]:
 
 
 def _job_row(job: Any) -> list[Cell]:
-    word, style = _JOB_STATES.get(job.state, ("unknown", "muted"))
-    done = job.verified_bytes if job.state == CopyJob.VERIFYING else job.copied_bytes
-    share = 100.0 * done / job.total_bytes if job.total_bytes > 0 else None
     return [
-        Cell(plain(job.source_filepath).rpartition("/")[2]),
+        Cell(plot_name(job)),
         Cell(plain(job.target_id) or UNKNOWN, "muted"),
-        state_cell(word, style),
-        bar_cell(share),
-        Cell(f"{format_bytes(job.bytes_per_second)}/s" if job.bytes_per_second > 0 else UNKNOWN),
-        Cell(short_duration(job.remaining_seconds) if job.HasField("remaining_seconds") else UNKNOWN),
+        job_state_cell(job),
+        progress_cell(job),
+        speed_cell(job.bytes_per_second),
+        left_cell(job),
     ]
 
 
 def _target_rows(machine: Machine) -> list[tuple[str, list[Cell], bool]]:
     rows = []
     for target in machine.all("copy_target"):
-        word, style = _TARGET_STATES.get(target.state, ("unknown", "muted"))
         cells = [
             Cell(plain(target.id)),
-            state_cell(word, style),
+            target_state_cell(target),
             Cell(format_bytes(target.free_bytes)),
             Cell(format_bytes(target.promised_bytes), "muted"),
             Cell(str(target.n_active)),
         ]
-        rows.append((f"{machine.id}/{target.id}", cells, machine.is_stale))
+        rows.append((f"{machine.id}/{target.id}", cells, machine.is_copier_stale))
     return rows
 
 

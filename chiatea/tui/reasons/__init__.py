@@ -57,5 +57,5 @@ def silence_of(machine: Machine, now: float) -> list[Reason]:
     heard = f"nothing heard for {short_duration(machine.age_seconds or 0)}" if since is not None else "never heard of"
     advice = "What stands here is what it told last. Does it run, and does `chia-tea collect` on it?"
     state = "offline" if not machine.is_online else "silent"
-    limit = f"heard of each {STALE_AFTER_SECONDS:.0f} s"
+    limit = f"something each {STALE_AFTER_SECONDS:.0f} s" if machine.is_online else "its collector should be connected"
     return [Reason("bad" if not machine.is_online else "warn", "machine", f"{state}, {heard}", limit, advice, since)]

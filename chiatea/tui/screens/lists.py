@@ -56,7 +56,7 @@ class ListsScreen(ShellScreen):
 
     def action_next_list(self, step: int) -> None:
         """Moves to the next list."""
-        panes = list(self.query(ListPane))
+        panes = [pane for pane in self.query(ListPane) if pane.display]
         panes[(panes.index(self.focused_pane) + step) % len(panes)].table.focus()
 
     async def on_table_view_opened(self, event: TableView.Opened) -> None:

@@ -1,6 +1,6 @@
 """Small questions on top of a screen: a text, one of several, some of several."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import ClassVar
 
 from rich.text import Text
@@ -59,18 +59,25 @@ class ChooseScreen(ModalScreen[str | None]):
     CSS_PATH = "prompt.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [_CANCEL]
 
-    def __init__(self, title: str, choices: Sequence[tuple[str, str]], *, chosen: str = "") -> None:
-        """Choices are (what is returned, what is shown)."""
+    def __init__(
+        self, title: str, choices: Sequence[tuple[str, str]], *, chosen: str = "", refused: Collection[str] = ()
+    ) -> None:
+        """Choices are (what is returned, what is shown); those that are refused are shown, and cannot be taken."""
         super().__init__()
-        self._title, self._choices, self._chosen = title, list(choices), chosen
+        self._title, self._choices, self._chosen, self._refused = title, list(choices), chosen, refused
 
     def compose(self) -> ComposeResult:
         """One line for each choice."""
         with Vertical(classes="question") as box:
-            box.border_title = self._title
+            box.border_title = self._title.replace("[", r"\[")
             box.border_subtitle = "Enter takes it, Esc does not"
             # Ids of options are numbers: what is returned may hold any character.
-            yield OptionList(*(Option(Text(plain(shown)), id=str(n)) for n, (_, shown) in enumerate(self._choices)))
+            yield OptionList(
+                *(
+                    Option(Text(plain(shown)), id=str(n), disabled=name in self._refused)
+                    for n, (name, shown) in enumerate(self._choices)
+                )
+            )
 
     def on_mount(self) -> None:
         """Begins at what is chosen now."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from rich.style import Style
 from textual import events
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.screen import Screen
@@ -56,6 +56,10 @@ class ShellScreen(Screen[None]):
     def help(self) -> tuple[str, str]:
         """What has the focus, and what its words and colours mean."""
         raise NotImplementedError
+
+    def commands(self) -> Iterable[SystemCommand]:
+        """What the palette has of this screen's own."""
+        return ()
 
     def show_body(self, shown: Shown) -> None:
         """Draws what changed."""
