@@ -151,7 +151,7 @@ class FarmingWatch:
             if isinstance(paths, str):
                 reasons |= {job.id: f"its target folder {paths}" for job in there}
                 continue
-            for job in there:
+            for job in filter(self._is_waiting, there):
                 path = paths.get(job.name, "")
                 if path:
                     filepaths[job.id] = path
@@ -163,7 +163,11 @@ class FarmingWatch:
         except NoAnswerError as error:
             reasons |= dict.fromkeys(filepaths, f"the harvester does not answer: {error}")
             told = None
-        self._take(filepaths, told, reasons)
+        self._take(list(filter(self._is_waiting, jobs)), filepaths, told, reasons)
+
+    def _is_waiting(self, job: Job) -> bool:
+        """Whether it is still that move: while somebody was asked, the plot may have become another one."""
+        return self._waiting.get(job.id) is job
 
     async def _look_into(self, folder: Path, names: list[str]) -> dict[str, str | None] | str:
         """As `_TargetLook.paths`, or why nobody can tell."""
@@ -176,11 +180,17 @@ class FarmingWatch:
         except (UnansweredError, OSError):
             return "does not answer"
 
-    def _take(self, filepaths: Mapping[str, str], told: HarvesterTold | None, reasons: Mapping[str, str]) -> None:
+    def _take(
+        self,
+        jobs: list[Job],
+        filepaths: Mapping[str, str],
+        told: HarvesterTold | None,
+        reasons: Mapping[str, str],
+    ) -> None:
         now = self._copying.now()
         farmed: list[Job] = []
         not_farming: dict[tuple[Path | None, str], list[Job]] = {}
-        for job in list(self._waiting.values()):
+        for job in jobs:
             reason = reasons.get(job.id, "")
             is_urgent = False
             if told is not None and job.id in filepaths:
@@ -190,7 +200,7 @@ class FarmingWatch:
                     continue
                 reason, is_urgent = verdict.reason, bool(verdict.reason)
             elif not reason:
-                continue  # it was moved while the harvester was asked
+                continue  # its folder answered too late to tell
             is_late = now - (job.finished_time or now) >= self._warn_after_seconds
             if is_late and not reason:
                 reason = "the harvester has not loaded it yet"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from chiatea.copier import farming, farming_watch, service
-from chiatea.copier.jobs import Farming, Job
+from chiatea.copier.jobs import Farming, Job, JobState
 from tests.fake_chia import FakeChia
 
 from .small_plots import plot_name, write_plot
@@ -164,6 +164,44 @@ async def test_a_plot_that_waits_when_the_copier_ends_is_asked_for_by_the_next_o
     async with farm.copying():
         await until(lambda: farm.shop.n_active == 1)
     assert (farm.told, farm.chia.asked) == ([], [])
+
+
+async def test_a_plot_that_waited_and_was_put_back_to_its_source_meanwhile_is_moved_again(farm: Farm) -> None:
+    write_plot(farm.shop.sources[0], 1, SMALL)
+    async with farm.copying():
+        await until(lambda: farm.told == [Farming.WAITING])
+    (plot,) = farm.moved()
+    plot.rename(farm.shop.sources[0] / plot.name)
+    async with farm.copying():
+        await until(farm.moved)
+        farm.load(*farm.moved())
+        await until(lambda: farm.told[-1] is Farming.FARMING)
+
+
+async def test_what_is_found_out_of_a_move_changes_nothing_of_a_new_move_of_the_same_plot(
+    farm: Farm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_plot(farm.shop.sources[0], 1, SMALL)
+    async with farm.copying():
+        await until(lambda: farm.told == [Farming.WAITING])
+    (plot,) = farm.moved()
+    plot.rename(farm.shop.sources[0] / plot.name)
+    farm.shop.hold = asyncio.Event()
+    look, n_looks = farming_watch._TargetLook.paths, 0
+
+    async def paths_when_it_is_copied(self: Any, names: list[str]) -> dict[str, str | None]:
+        nonlocal n_looks
+        seen = await look(self, names)
+        await until(lambda: farm.shop.n_active == 1)
+        n_looks += 1
+        return seen
+
+    monkeypatch.setattr(farming_watch._TargetLook, "paths", paths_when_it_is_copied)
+    async with farm.copying("  max_per_target: 2\n"):
+        await until(lambda: n_looks)
+        write_plot(farm.shop.sources[1], 2, SMALL)
+        await until(lambda: farm.shop.n_active == 2)
+        assert {job.state for job in farm.jobs.values()} == {JobState.COPYING}
 
 
 async def test_a_damaged_list_of_what_waits_stops_nothing(farm: Farm, caplog: pytest.LogCaptureFixture) -> None:
