@@ -69,7 +69,7 @@ class Copying:
         self._clock = clock
         self._journal = JournalReading(settings.journal_folder, self.notices)
         self.rate = TotalRate(settings.max_bytes_per_second, settings.bandwidth_periods)
-        self.running = Running(start_worker, self._on_event, self._on_end, self.rate.now(), self._own_limit)
+        self.running = Running(start_worker, self._on_event, self._on_end, self.rate.now(), self.own_limit)
         self._news = asyncio.Event()
         self._wanted = {target.folder: asyncio.Event() for target in targets}
 
@@ -83,7 +83,8 @@ class Copying:
         """Whether every source folder was looked at, or could not be."""
         return all(source.problem != NOT_LOOKED_AT for source in self.sources)
 
-    def _own_limit(self, job_id: str) -> int:
+    def own_limit(self, job_id: str) -> int:
+        """What a job may move in a second, beside the limit of all; 0 is no limit."""
         job = self.list.jobs.get(job_id)
         ordered = job.max_bytes_per_second if job is not None else None
         return self.settings.max_bytes_per_second_per_job if ordered is None else ordered

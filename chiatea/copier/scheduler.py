@@ -9,7 +9,7 @@ from pathlib import Path
 from chiatea.copier.jobs import Job, JobState
 from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, most_room, place
 
-__all__ = ["Start", "order_of", "what_to_start"]
+__all__ = ["Start", "order_of", "what_to_start", "why_it_waits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +123,20 @@ class _Round:
         self._n_active[target.disk] = self._n_active.get(target.disk, 0) + 1
         self._n_reading[job.source_disk] = self._reads(job.source_disk) + 1
         self._names.setdefault(job.name, set()).add(target.folder)
+
+
+def why_it_waits(
+    job: Job, targets: Iterable[Target], limits: Limits, load: Load | None = None, *, is_paused: bool = False
+) -> str:
+    """Why a job that waits is not begun, where nothing that is under way holds it up; `is_paused`: all is."""
+    if is_paused or job.is_held:
+        return "it is paused, as was ordered: `chia-tea jobs resume` lets it go on"
+    if job.must_recover:
+        why = next((f"{target.folder} {target.reason}" for target in targets if target.folder == job.target_folder), "")
+        why = why or f"{job.target_folder} is no target folder any more"
+        return f"it is half copied, and waits for its target: {why}"
+    some = [target for target in targets if job.wanted_folder in {None, target.folder}]
+    return f"no target takes it: {place(job.total_bytes, some, load or Load({}, {}), limits).why}"
 
 
 def order_of(job: Job) -> tuple[int, float, int, str]:

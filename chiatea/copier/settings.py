@@ -29,11 +29,14 @@ class Settings:
     retry_targets_after: float
     rescan_every: float
     journal_folder: Path
+    orders_filepath: Path
+    disks_filepath: Path
+    speeds_filepath: Path
 
 
 def settings_of(config: Config, *, once: bool) -> Settings:
     """The section `copy`, and where the journal is."""
-    copy = config.copy_
+    copy, folder = config.copy_, config.machine.state_folder / "copy"
     retry = RetryPolicy(copy.retries, copy.retry_after)
     if once:
         retry = RetryPolicy(min(retry.retries, _ONCE_RETRIES), min(retry.after_seconds, _ONCE_RETRY_SECONDS))
@@ -47,5 +50,8 @@ def settings_of(config: Config, *, once: bool) -> Settings:
         bandwidth_periods=copy.bandwidth_by_time,
         retry_targets_after=copy.retry_targets_after,
         rescan_every=copy.rescan_every,
-        journal_folder=config.machine.state_folder / "copy" / "journal",
+        journal_folder=folder / "journal",
+        orders_filepath=folder / "orders.json",
+        disks_filepath=folder / "disks.json",
+        speeds_filepath=folder / "speeds.json",
     )
