@@ -105,7 +105,7 @@ async def copy(
             n_folders = len(copying.sources), len(copying.targets)
             _log.info("watching %d source folders for %d target folders", *n_folders)
         steering = Steering(copying, copying.settings.orders_filepath)
-        measuring = Measuring(copying.settings.speeds_filepath)
+        measuring = Measuring(copying.settings.speeds_filepath, copying.running.rate_of)
         copying.listeners.append(measuring.on_change)
         await steering.begin()
         async with contextlib.AsyncExitStack() as stack:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from statistics import median
 from typing import Final, Literal
@@ -24,6 +25,8 @@ _KEPT: Final = 9
 """Of so many moves to a target the middle one counts: one beside which the harvester read the disk hard does not."""
 _ASSUMED_BYTES_PER_SECOND: Final = 100e6
 """Where nothing was moved yet: a hard disk takes some 200 MB/s, and each byte is written and read back."""
+_FREE_SHARE: Final = 0.8
+"""A copy that took less of what its limit lets it was not held up by that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +76,35 @@ def read_speeds(filepath: Path) -> Speeds:
 
 
 class Measuring:
-    """Takes the speed of every plot that was moved in one go, and keeps it."""
+    """Takes the speed of every plot that was moved in one go and as fast as its disks are, and keeps it."""
 
-    def __init__(self, filepath: Path, write: Callable[[Path, bytes], None] | None = None) -> None:
-        """Reads what was measured before."""
+    def __init__(self, filepath: Path, rate_of: Callable[[str], int]) -> None:
+        """Reads what was measured before. `rate_of` tells what a job may move in a second; 0 is no limit."""
         self._filepath = filepath
-        self._write = write or _write
+        self._rate_of = rate_of
+        self._lowest_rates: dict[str, float] = {}
         self._speeds = read_speeds(filepath)
         self._spoiled: set[str] = set()
         self._has_news = False
         self._saving: asyncio.Task[None] | None = None
 
     def on_change(self, job: Job) -> None:
-        """A job has changed. One that was paused, or went on from where an earlier run was, tells no speed."""
+        """A job has changed. One that was paused, was held to a limit, or went on from where an earlier run was, tells
+        no speed.
+        """
         if job.is_under_way:
+            rate = self._rate_of(job.id) or inf
+            self._lowest_rates[job.id] = min(rate, self._lowest_rates.get(job.id, inf))
             if job.must_recover or job.state is JobState.PAUSED:
                 self._spoiled.add(job.id)
             return
-        is_whole = job.id not in self._spoiled
+        is_whole, rate = job.id not in self._spoiled, self._lowest_rates.pop(job.id, inf)
         self._spoiled.discard(job.id)
         if job.state is not JobState.DONE or not is_whole or job.target_folder is None or job.started_time is None:
             return
         seconds = (job.finished_time or 0.0) - job.started_time
-        if seconds > 0 and job.total_bytes > 0:
+        # Where each byte is moved twice, a plot is moved at half of its limit at most.
+        if seconds > 0 and 0 < job.total_bytes / seconds < _FREE_SHARE * rate / 2:
             self._speeds.add(job.target_folder, job.total_bytes / seconds)
             self._has_news = True
             if self._saving is None or self._saving.done():
@@ -110,7 +119,7 @@ class Measuring:
         while self._has_news:
             self._has_news = False
             try:
-                await asyncio.to_thread(self._write, self._filepath, self._speeds.model_dump_json().encode())
+                await asyncio.to_thread(_write, self._filepath, self._speeds.model_dump_json().encode())
             except ChiaTeaError as error:
                 _log.debug("speeds are not kept: %s", error)
 

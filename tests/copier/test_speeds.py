@@ -11,6 +11,10 @@ from .jobs_and_targets import GIB, NOW, a_job
 TARGET = Path("/t")
 
 
+def unlimited(_: str) -> int:
+    return 0
+
+
 def moving(number: int = 0) -> Job:
     return begun(a_job(number, n_bytes=1000), target_folder=TARGET, target_device=1, target_disk="sda", now=NOW)
 
@@ -20,7 +24,7 @@ def moved(job: Job, seconds: float = 10.0) -> Job:
 
 
 async def test_the_speed_of_a_move_outlives_the_copier(tmp_path: Path) -> None:
-    measuring = Measuring(tmp_path / "copy" / "speeds.json")
+    measuring = Measuring(tmp_path / "copy" / "speeds.json", unlimited)
     for number, seconds in enumerate((10.0, 20.0, 1000.0)):
         measuring.on_change(moving(number))
         measuring.on_change(moved(moving(number), seconds))
@@ -31,7 +35,7 @@ async def test_the_speed_of_a_move_outlives_the_copier(tmp_path: Path) -> None:
 
 
 async def test_a_move_that_was_paused_or_went_on_from_an_earlier_run_tells_no_speed(tmp_path: Path) -> None:
-    measuring = Measuring(tmp_path / "speeds.json")
+    measuring = Measuring(tmp_path / "speeds.json", unlimited)
     for job in (replace(moving(), state=JobState.PAUSED), replace(moving(), must_recover=True)):
         measuring.on_change(job)
         measuring.on_change(replace(job, state=JobState.VERIFYING, must_recover=False))
@@ -42,6 +46,19 @@ async def test_a_move_that_was_paused_or_went_on_from_an_earlier_run_tells_no_sp
     measuring.on_change(moved(moving()))
     await measuring.end()
     assert read_speeds(tmp_path / "speeds.json").targets == {"/t": [100.0]}
+
+
+@pytest.mark.parametrize(
+    ("rates", "is_kept"), [([0, 0], True), ([0, 10_000], True), ([0, 150], False), ([220, 0], False)]
+)
+async def test_a_move_that_was_held_to_a_limit_tells_no_speed(tmp_path: Path, rates: list[int], is_kept: bool) -> None:
+    left = list(rates)
+    measuring = Measuring(tmp_path / "speeds.json", lambda _: left.pop())
+    while left:
+        measuring.on_change(moving())
+    measuring.on_change(moved(moving()))
+    await measuring.end()
+    assert read_speeds(tmp_path / "speeds.json").of(TARGET).bytes_per_second == (100 if is_kept else 100e6)
 
 
 def test_only_the_last_moves_count() -> None:
@@ -65,7 +82,7 @@ def test_without_anything_that_was_measured_a_speed_is_assumed(tmp_path: Path, c
 
 async def test_what_cannot_be_kept_stops_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    measuring = Measuring(tmp_path / "file" / "speeds.json")
+    measuring = Measuring(tmp_path / "file" / "speeds.json", unlimited)
     measuring.on_change(moving())
     measuring.on_change(moved(moving()))
     await measuring.end()
