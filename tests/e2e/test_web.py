@@ -26,8 +26,8 @@ class Web:
     def __init__(self, home: Home) -> None:
         self.home = home
         self.process = home.start("tui", "--web", ready="listening on")
-        log = home.folder / f"{len(home.processes) - 1}.stderr"
-        line = next(line for line in log.read_text().splitlines() if line.startswith("listening on "))
+        self.log = home.folder / f"{len(home.processes) - 1}.stderr"
+        line = next(line for line in self.log.read_text().splitlines() if line.startswith("listening on "))
         self.address = URL(line.removeprefix("listening on "), encoded=True)
         self.origin = str(self.address.origin())
         self.page = self.address.with_query(None)
@@ -155,6 +155,28 @@ async def refused(web: Web, session: aiohttp.ClientSession, method: str, path: s
         assert response.status == 403
         assert "Set-Cookie" not in response.headers
         assert web.secret not in await response.text()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\0\1\2\r\n\r\n",
+        b"GET {path} HTTP/1.1\r\n\r\n",
+        b"GET {path} HTTP/1.1\r\nHost: {host}\r\nHost: evil.example\r\n\r\n",
+        b"GET {path}\0 HTTP/1.1\r\nHost: {host}\r\n\r\n",
+    ],
+)
+def test_what_is_no_http_gets_nothing_and_at_most_one_line_of_log_without_it(web: Web, sent: bytes) -> None:
+    filled = sent.replace(b"{path}", web.address.path_qs.encode()).replace(b"{host}", web.address.authority.encode())
+    before = web.log.read_text()
+    with socket.create_connection(("127.0.0.1", web.address.port or 0), 10) as connection:
+        connection.sendall(filled)
+        assert connection.recv(10_000).startswith(b"HTTP/1.0 400 ")
+    # It is logged before it is answered.
+    logged = web.log.read_text().removeprefix(before)
+    assert logged.count("\n") <= 1
+    assert "Traceback" not in logged
+    assert web.secret not in logged
 
 
 @pytest.mark.parametrize(

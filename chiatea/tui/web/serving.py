@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import logging
 import socket
 import sys
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from typing import Final
 
 import textual_serve
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from chiatea.errors import ConfigurationError
 from chiatea.tui.web.dashboards import Dashboards
@@ -49,6 +51,7 @@ async def serve(command: Sequence[str], *, port: int, stop: asyncio.Event) -> No
     with _listen(port) as listener:
         guard = Guard(listener.getsockname()[1])
         # No access log: the secret stands in the first address. What dashboards say last the library prints.
+        logging.getLogger("aiohttp.server").addFilter(_tell_briefly)
         runner = web.AppRunner(_app(guard, command), access_log=None)
         with contextlib.redirect_stdout(sys.stderr):
             try:
@@ -59,6 +62,13 @@ async def serve(command: Sequence[str], *, port: int, stop: asyncio.Event) -> No
                 await stop.wait()
             finally:
                 await runner.cleanup()
+
+
+def _tell_briefly(record: logging.LogRecord) -> bool:
+    """What is no HTTP is no defect of ours: no traceback, which would show what was sent."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+    return True
 
 
 def _listen(port: int) -> socket.socket:
