@@ -15,7 +15,6 @@ from chiatea.errors import ChiaTeaError
 
 if TYPE_CHECKING:
     from chiatea.config import Config
-    from chiatea.copier.forecast import Forecast
     from chiatea.copier.service import Outcome
     from chiatea.wire.channel import Server
 
@@ -53,7 +52,9 @@ def copy(
     accepted, by --accept-disk, which a copier that runs hears of, or by `chia-tea jobs release`.
 
     With --json, at the end: {"jobs": [...], "targets": [...]} under the names of the protocol, "copier": the sums,
-    "left_alone" and "unknown_temporary_files". Sizes are bytes, times are UTC seconds since the epoch.
+    "left_alone" and "unknown_temporary_files". Sizes are bytes, times are UTC seconds since the epoch. With --dry-run
+    also "moves" in the order in which they begin, with seconds from now, and "forecast": the sums, and what each group
+    of targets lacks for the plots that fit nowhere. How long they take is told from how long earlier moves took.
     """
     if _is_for_another_command(click.get_current_context()):
         return
@@ -91,7 +92,7 @@ def copy(
 
 
 def _accept_disks(config: "Config", folders: tuple[Path, ...]) -> None:
-    from chiatea.copier.service import accept_disks  # noqa: PLC0415
+    from chiatea.copier.disk_acceptance import accept_disks  # noqa: PLC0415
 
     for line in asyncio.run(accept_disks(config, [folder.absolute() for folder in folders])):
         click.echo(line)
@@ -129,7 +130,9 @@ def _server_of(config: "Config") -> "Server | None":
 
 def _print_end(outcome: "Outcome", *, as_json: bool) -> None:
     if as_json:
-        _print_json(_document(outcome))
+        from chiatea.cli.copy_plan import document  # noqa: PLC0415
+
+        _print_json(document(outcome))
     elif sys.stderr.isatty():
         click.echo(_summary(outcome), err=True)
     else:
@@ -146,80 +149,17 @@ def _summary(outcome: "Outcome") -> str:
     return f"{text}, {outcome.n_waiting} wait" if outcome.n_waiting else text
 
 
-def _document(outcome: "Outcome") -> dict[str, Any]:
-    from chiatea.copier.entries import copier_sums, copy_job, copy_target, path_text  # noqa: PLC0415
-    from chiatea.protobuf.descriptors import as_dict  # noqa: PLC0415
-
-    settings = outcome.settings
-    return {
-        "jobs": [as_dict(copy_job(job, settings.verification)) for job in outcome.jobs],
-        "targets": [as_dict(copy_target(target, outcome.load, settings.limits)) for target in outcome.targets],
-        "copier": as_dict(copier_sums(outcome.jobs, n_done=outcome.n_done, bytes_done=outcome.bytes_done)),
-        "left_alone": [{"filepath": path_text(path), "reason": why} for path, why in outcome.left_alone.items()],
-        "unknown_temporary_files": [path_text(path) for path in outcome.unknown_temporary_files],
-    }
-
-
 def _print_plan(config: "Config", *, as_json: bool) -> None:
     set_up_logs(config, "copy", console=False)
+    from chiatea.cli.copy_plan import plan_document, plan_lines  # noqa: PLC0415
     from chiatea.copier.service import plan  # noqa: PLC0415
 
-    outcome, moves = asyncio.run(plan(config))
+    outcome, forecast = asyncio.run(plan(config))
     if as_json:
-        _print_json(_plan_document(outcome, moves))
+        _print_json(plan_document(outcome, forecast))
     else:
-        for line in _plan_lines(outcome, moves):
+        for line in plan_lines(outcome, forecast):
             click.echo(line)
-
-
-def _plan_document(outcome: "Outcome", moves: "Forecast") -> dict[str, Any]:
-    from chiatea.copier.entries import path_text  # noqa: PLC0415
-
-    document = _document(outcome)
-    whys = {start.job.id: (start.target.folder, start.why) for start in moves.starts}
-    given_up = {start.job.id: start.replacement.chosen for start in moves.starts if start.replacement is not None}
-    left = {job.id: why for job, why in moves.left}
-    document["moves"] = [
-        {
-            "id": job.id,
-            "source_filepath": path_text(job.source),
-            "target_id": path_text(whys[job.id][0]) if job.id in whys else None,
-            "reason": path_text(whys[job.id][1] if job.id in whys else left.get(job.id, job.last_error)),
-            "replaces": [
-                {
-                    "filepath": path_text(whys[job.id][0] / chosen.plot.name),
-                    "bytes": chosen.plot.taken_bytes,
-                    "rule": chosen.rule,
-                }
-                for chosen in given_up.get(job.id, ())
-            ],
-        }
-        for job in outcome.jobs
-    ]
-    return document
-
-
-def _plan_lines(outcome: "Outcome", moves: "Forecast") -> list[str]:
-    from chiatea.copier.shown import shown  # noqa: PLC0415
-    from chiatea.units import format_bytes  # noqa: PLC0415
-
-    lines = [
-        f"{shown(start.job.source)} -> {shown(start.target.folder)}: {format_bytes(start.job.total_bytes)}: {start.why}"
-        for start in moves.starts
-    ]
-    lines += [f"{shown(job.source)} stays: no target takes it: {shown(why)}" for job, why in moves.left]
-    faults = [(job.source, job.last_error.removeprefix("is not moved: ")) for job in outcome.jobs if job.last_error]
-    lines += [f"{shown(source)} stays: {fault}" for source, fault in faults]
-    lines += [f"{shown(path)} stays: {why}" for path, why in outcome.left_alone.items()]
-    lines += [f"{shown(path)}: no journal knows of this copy" for path in outcome.unknown_temporary_files]
-    lines += [f"{shown(folder)} {problem}" for folder, problem in outcome.problems.items()]
-    n_bytes = sum(start.job.total_bytes for start in moves.starts)
-    given_up = [chosen.plot for start in moves.starts if start.replacement for chosen in start.replacement.chosen]
-    if given_up:
-        n_given_up = sum(plot.taken_bytes for plot in given_up)
-        plots = "1 old plot" if len(given_up) == 1 else f"{len(given_up)} old plots"
-        lines.append(f"{plots}, {format_bytes(n_given_up)}, would be deleted")
-    return [*lines, f"{len(moves.starts)} to move, {format_bytes(n_bytes)}; {len(moves.left)} have no room"]
 
 
 def _print_json(document: dict[str, Any]) -> None:

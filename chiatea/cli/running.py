@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import select
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ import click
 if TYPE_CHECKING:
     from chiatea.config import Config
 
-__all__ = ["run_service", "set_up_logs"]
+__all__ = ["end_when_stdin_closes", "run_service", "set_up_logs"]
 
 GARBAGE_AFTER: Final = 20_000
 """Objects that are made and kept before garbage is looked for; Python's own number is 700."""
@@ -64,6 +65,19 @@ def _read_to_the_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> No
         loop.call_soon_threadsafe(stop.set)
     except RuntimeError:  # the loop has ended already
         return
+
+
+def end_when_stdin_closes() -> None:
+    """SIGTERM to this process once nobody holds the other end of stdin any more; what comes there is left to others."""
+    threading.Thread(target=_end_at_hang_up, daemon=True).start()
+
+
+def _end_at_hang_up() -> None:
+    stdin = select.poll()
+    # No event is asked for: a hang-up is always told.
+    stdin.register(sys.stdin.fileno(), 0)
+    stdin.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def set_up_logs(config: "Config", service: str, *, console: bool = True) -> None:

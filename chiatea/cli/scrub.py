@@ -75,10 +75,10 @@ def scrub(config_filepath: Path | None, paths: tuple[Path, ...], adopt: bool, fo
     _check(paths, adopt=adopt, forget=forget, **options)
     set_up_logs(config, "scrub", console=not sys.stderr.isatty())
     from chiatea.copier.known_plots import KnownPlots  # noqa: PLC0415
-    from chiatea.copier.settings import known_plots_filepath  # noqa: PLC0415
+    from chiatea.copier.settings import settings_of  # noqa: PLC0415
 
     places = tuple(path.absolute() for path in paths)
-    with KnownPlots(known_plots_filepath(config)) as known:
+    with KnownPlots(settings_of(config, once=True).known_plots_filepath) as known:
         if forget:
             _forget(known, places, dry_run=options["dry_run"], as_json=options["as_json"])
         else:

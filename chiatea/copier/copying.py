@@ -16,7 +16,6 @@ from chiatea.copier.jobs import (
     Farming,
     Job,
     JobState,
-    begun,
     cancelled,
     failed,
     finished,
@@ -77,7 +76,7 @@ class Copying:
         self._clock = clock
         self._journal = JournalReading(settings.journal_folder, self.notices)
         self.rate = TotalRate(settings.max_bytes_per_second, settings.bandwidth_periods)
-        self.running = Running(start_worker, self._on_event, self._on_end, self.rate.now(), self._own_limit)
+        self.running = Running(start_worker, self._on_event, self._on_end, self.rate.now(), self.own_limit)
         self._news = asyncio.Event()
         self._wanted = {target.folder: asyncio.Event() for target in targets}
 
@@ -91,7 +90,8 @@ class Copying:
         """Whether every source folder was looked at, or could not be."""
         return all(source.problem != NOT_LOOKED_AT for source in self.sources)
 
-    def _own_limit(self, job_id: str) -> int:
+    def own_limit(self, job_id: str) -> int:
+        """What a job may move in a second, beside the limit of all; 0 is no limit."""
         job = self.list.jobs.get(job_id)
         ordered = job.max_bytes_per_second if job is not None else None
         limits = [self.settings.max_bytes_per_second_per_job if ordered is None else ordered]
@@ -209,9 +209,6 @@ class Copying:
         if self.is_paused or self.n_active >= self.settings.limits.max_active:
             return
         targets = [target.now() for target in self.targets]
-        if any(target.is_being_looked_at for target in self.targets):
-            # No old plot goes before it is known that there is no room anywhere.
-            targets = [replace(target, old_plots=()) for target in targets]
         # One that is to be tried again may have a worker still, which is ending.
         jobs = [job for job in self.list.jobs.values() if job.is_under_way or job.id not in self.running]
         for start in what_to_start(jobs, targets, self.settings.limits, now):
@@ -219,17 +216,7 @@ class Copying:
 
     def _begin(self, start: Start, order: Order) -> None:
         job, target, settings = start.job, start.target, self.settings
-        now = self._clock()
-        is_replacing = job.is_replacing or start.replacement is not None
-        self.list.change(
-            begun(
-                replace(job, is_replacing=is_replacing),
-                target_folder=target.folder,
-                target_device=target.device,
-                target_disk=target.disk,
-                now=now,
-            )
-        )
+        self.list.change(start.begun(self._clock()))
         self.notices.begun(start)
 
         def spec_of(max_bytes_per_second: int) -> JobSpec:

@@ -4,13 +4,13 @@ from collections.abc import Container, Iterable
 from dataclasses import dataclass
 
 from chiatea.copier.jobs import Job
-from chiatea.copier.placement import Limits, Load, Placement, Target, TargetState, place, room_bytes
-from chiatea.copier.replace_rules import PlotFacts, plot_facts
+from chiatea.copier.placement import Limits, Load, Target, TargetState, room_bytes
+from chiatea.copier.replace_rules import PlotFacts, ReplaceRule, plot_facts
 from chiatea.copier.replacing import Candidate, Chosen, Replacement, bytes_to_write
 from chiatea.copier.shown import shown
 from chiatea.units import format_bytes
 
-__all__ = ["Exchange", "facts_of", "make_room", "why_it_stays"]
+__all__ = ["Exchange", "facts_of", "make_room", "rules_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,11 @@ class Exchange:
 def facts_of(job: Job) -> PlotFacts:
     """What rules ask of a new plot."""
     return plot_facts(job.name, job.version, job.modified_ns)
+
+
+def rules_of(targets: Iterable[Target]) -> set[ReplaceRule]:
+    """Those by which any target may give up anything."""
+    return {rule for target in targets for old in target.old_plots for rule in old.rules}
 
 
 def make_room(
@@ -68,14 +73,6 @@ def make_room(
         return Exchange(None, None, "; ".join(sorted(refusals)))
     _, target, replacement = min(found, key=lambda each: each[0])
     return Exchange(target, replacement, _why(replacement))
-
-
-def why_it_stays(job: Job, targets: Iterable[Target], load: Load, limits: Limits, now: float) -> str:
-    """Why no target takes a plot."""
-    targets = [target for target in targets if job.wanted_folder in {None, target.folder}]
-    placement: Placement = place(job.total_bytes, targets, load, limits)
-    exchange = make_room(job, targets, load, limits, now)
-    return f"{placement.why}; {exchange.why}" if exchange.why and exchange.target is None else placement.why
 
 
 def _chosen(job: Job, target: Target, room: int, reserve_bytes: int, now: float) -> Replacement | str:

@@ -15,7 +15,6 @@ from chiatea.copier.placement import Load
 from chiatea.copier.reported_jobs import MOST_OVER, ReportedJobs
 from chiatea.copier.scrub_watch import ScrubWatch
 from chiatea.copier.session import Session
-from chiatea.copier.settings import known_plots_filepath
 from chiatea.copier.steering import Steering
 from chiatea.identity import machine_id_of
 from chiatea.protobuf.copy_pb2 import Copier, CopyJob, CopyTarget, ScrubFinding
@@ -58,7 +57,7 @@ async def reported(copying: Copying, steering: Steering, config: Config, server:
     client = config.monitoring.client
     spool = Spool(folder / "copy" / "spool.db", max_bytes=client.spool_size)
     reporting = Reporting(server, machine_id, name, COPIER, spool=spool)
-    scrubs = ScrubWatch(known_plots_filepath(config))
+    scrubs = ScrubWatch(copying.settings.known_plots_filepath)
     reports = Reports(copying, reporting, scrubs, client.send_update_every.model_dump(mode="python"))
     session = Session(server, machine_id, name, steering.obey, steering.answers)
     sending = asyncio.create_task(reporting.run(), name="reporting")

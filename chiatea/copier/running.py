@@ -108,6 +108,10 @@ class Running:
                 self._told_rates[job_id] = rate
                 await worker.limit(rate)
 
+    def rate_of(self, job_id: str) -> int:
+        """What a job may move in a second, as its worker was told; 0 is no limit."""
+        return self._told_rates.get(job_id, 0)
+
     def _shares(self, *, but_for: str = "") -> dict[str, int]:
         moving = [job_id for job_id in self._tasks if job_id not in self._paused or job_id == but_for]
         return shares_of(self._max_bytes_per_second, {job_id: self._own_limit(job_id) for job_id in moving})

@@ -2,16 +2,16 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
-from chiatea.copier.jobs import Job, JobState
-from chiatea.copier.making_room import facts_of, make_room
+from chiatea.copier.jobs import Job, JobState, begun
+from chiatea.copier.making_room import facts_of, make_room, rules_of
 from chiatea.copier.placement import Limits, Load, Target, TargetState, load_of, most_room, place, room_bytes
 from chiatea.copier.replacing import Replacement
 
-__all__ = ["Start", "order_of", "what_to_start"]
+__all__ = ["Start", "order_of", "what_to_start", "why_it_waits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,17 @@ class Start:
     target: Target
     why: str
     replacement: Replacement | None = None
+
+    def begun(self, now: float) -> Job:
+        """The job, under way."""
+        job, target = self.job, self.target
+        return begun(
+            replace(job, is_replacing=job.is_replacing or self.replacement is not None),
+            target_folder=target.folder,
+            target_device=target.device,
+            target_disk=target.disk,
+            now=now,
+        )
 
 
 def what_to_start(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> list[Start]:
@@ -124,8 +135,10 @@ class _Round:
                 too_large[rank] = job.total_bytes
 
     def _start_replacing(self, jobs: list[Job], now: float) -> None:
-        """Starts those that no target has room for. One that only waits for a busy disk goes there in its time."""
-        rules = {rule for target in self._targets for old in target.old_plots for rule in old.rules}
+        """Starts those that no target has room for. One that only waits for a busy disk goes there in its time,
+        and before a folder has told what room it has, no old plot goes.
+        """
+        rules = rules_of(self._targets)
         if not rules:
             return
         started = {start.job.id for start in self.starts}
@@ -142,7 +155,7 @@ class _Round:
             ):
                 continue
             targets = [target for target in self._targets if job.wanted_folder in {None, target.folder}]
-            if any(self._has_room(target, job.total_bytes) for target in targets):
+            if any(self._may_get(target, job.total_bytes) for target in targets):
                 continue
             targets = [target for target in targets if target.folder not in self._names.get(job.name, ())]
             exchange = make_room(job, targets, self._load, self._limits, now, giving_up=self._giving_up)
@@ -158,9 +171,8 @@ class _Round:
         is_idle = self._n_active.get(target.disk, 0) < self._limits.max_per_target
         return bool(target.old_plots) and is_idle and target.device not in self._giving_up
 
-    def _has_room(self, target: Target, n_bytes: int) -> bool:
-        room = room_bytes(target, self._load, self._limits)
-        return target.state is TargetState.READY and room >= n_bytes
+    def _may_get(self, target: Target, n_bytes: int) -> bool:
+        return target.may_get(n_bytes, room_bytes(target, self._load, self._limits))
 
     def _start(self, job: Job, target: Target, why: str, replacement: Replacement | None = None) -> None:
         self.starts.append(Start(job, target, why, replacement))
@@ -168,6 +180,30 @@ class _Round:
         self._n_active[target.disk] = self._n_active.get(target.disk, 0) + 1
         self._n_reading[job.source_disk] = self._reads(job.source_disk) + 1
         self._names.setdefault(job.name, set()).add(target.folder)
+
+
+def why_it_waits(
+    job: Job,
+    targets: Sequence[Target],
+    limits: Limits,
+    now: float,
+    load: Load | None = None,
+    *,
+    is_paused: bool = False,
+) -> str:
+    """Why a job that waits is not begun, where nothing that is under way holds it up; `is_paused`: all is."""
+    if is_paused or job.is_held:
+        return "it is paused, as was ordered: `chia-tea jobs resume` lets it go on"
+    if job.must_recover:
+        why = next((f"{target.folder} {target.reason}" for target in targets if target.folder == job.target_folder), "")
+        why = why or f"{job.target_folder} is no target folder any more"
+        return f"it is half copied, and waits for its target: {why}"
+    some = [target for target in targets if job.wanted_folder in {None, target.folder}]
+    load = load or Load({}, {})
+    why = place(job.total_bytes, some, load, limits).why
+    exchange = make_room(job, some, load, limits, now)
+    why += f"; {exchange.why}" if exchange.why and exchange.target is None else ""
+    return f"no target takes it: {why}"
 
 
 def order_of(job: Job) -> tuple[int, float, int, str]:

@@ -17,14 +17,14 @@ from chiatea.copier.forecast import Forecast, forecast
 from chiatea.copier.jobs import Job, JobState, refused
 from chiatea.copier.known_disks import KnownDisks
 from chiatea.copier.locks import FolderLocks
-from chiatea.copier.making_room import why_it_stays
 from chiatea.copier.old_plots import OldPlots
 from chiatea.copier.placement import Load, Target, TargetState
 from chiatea.copier.running import Worker
+from chiatea.copier.scheduler import why_it_waits
 from chiatea.copier.settings import Settings, settings_of
-from chiatea.copier.shown import shown
 from chiatea.copier.source_watch import SourceWatch
 from chiatea.copier.sources import SourceFolder, SourceLook
+from chiatea.copier.speeds import Measuring, Speed, read_speeds
 from chiatea.copier.steering import Steering
 from chiatea.copier.targets import LOOK_SECONDS, TargetFolder, look_at_target
 from chiatea.copier.worker_process import WorkerProcess
@@ -34,7 +34,7 @@ from chiatea.question import Question, UnansweredError
 if TYPE_CHECKING:
     from chiatea.wire.channel import Server
 
-__all__ = ["Outcome", "accept_disks", "copy", "plan"]
+__all__ = ["Outcome", "copy", "plan"]
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +110,9 @@ async def copy(
         if not once:
             n_folders = len(copying.sources), len(copying.targets)
             _log.info("watching %d source folders for %d target folders", *n_folders)
-        steering = Steering(copying, config.machine.state_folder / "copy" / "orders.json")
+        steering = Steering(copying, copying.settings.orders_filepath)
+        measuring = Measuring(copying.settings.speeds_filepath, copying.running.rate_of)
+        copying.listeners.append(measuring.on_change)
         await steering.begin()
         async with contextlib.AsyncExitStack() as stack:
             await stack.enter_async_context(farming_watched(copying, config))
@@ -126,6 +128,7 @@ async def copy(
                     "copy.protect_lookups: no server is known here, so nobody tells of lookups: none is protected"
                 )
             await copying.run(stop, once=once)
+        await measuring.end()
         if once and not stop.is_set():
             _give_up_what_waits(copying)
         return _outcome(copying)
@@ -141,41 +144,18 @@ async def plan(config: Config) -> tuple[Outcome, Forecast]:
     """
     _check(config)
     copying = _copying(config, None, once=True, tell=lambda _: None, worker=WorkerProcess.start)
+    await Steering(copying, copying.settings.orders_filepath).begin()
     await copying.look_at_all()
+    settings, speeds = copying.settings, read_speeds(copying.settings.speeds_filepath)
+
+    def pace(job: Job, target: Target, n_active: int) -> Speed:
+        total = copying.rate.now()
+        share = max(1, total // n_active) if total else 0
+        return speeds.of(target.folder).limited([share, copying.own_limit(job.id)], settings.verification)
+
     targets = [target.now() for target in copying.targets]
-    moves = forecast(copying.list.jobs.values(), targets, copying.settings.limits, time.time())
-    return _outcome(copying), moves
-
-
-async def accept_disks(config: Config, folders: Sequence[Path]) -> list[str]:
-    """Takes what is at target folders now for their disks, also where a disk was mounted and none is now; each is told
-    in a line. May be done beside a copier.
-
-    Raises:
-        ChiaTeaError: a folder is no target folder, cannot be used, or nothing can be written down.
-    """
-    known_disks = KnownDisks(_known_disks_filepath(config))
-
-    def accept(folder: Path) -> str:
-        target = look_at_target(folder, on_root=config.copy_.targets_on_root, now=time.time())
-        if target.state is not TargetState.READY:
-            raise ChiaTeaError(f"{shown(folder)} {target.reason}")
-        accepted = known_disks.accept(folder, even_unmounted=True)
-        return f"{shown(folder)}: gets plots: {accepted or 'its disk was known'}"
-
-    unknown = [shown(folder) for folder in folders if folder not in config.copy_.all_target_folders]
-    if unknown:
-        known = ", ".join(map(shown, config.copy_.all_target_folders)) or "none"
-        raise ConfigurationError(f"{', '.join(unknown)}: no target folder", f"those are {known}")
-    lines = []
-    for folder in folders:
-        try:
-            lines.append(await Question(partial(accept, folder)).answer(LOOK_SECONDS))
-        except UnansweredError:
-            raise ChiaTeaError(f"{shown(folder)} does not answer") from None
-        except OSError as error:
-            raise ChiaTeaError(f"{shown(folder)} cannot be read: {error.strerror}") from None
-    return lines
+    jobs = [job for job in copying.list.jobs.values() if not job.is_set_aside]
+    return _outcome(copying), forecast(jobs, targets, settings.limits, time.time(), pace, is_paused=copying.is_paused)
 
 
 def _check(config: Config) -> None:
@@ -224,7 +204,7 @@ def _copying(
         for folder in copy.all_target_folders
         if settings.replace_rules
     }
-    known_disks = KnownDisks(_known_disks_filepath(config), keeps=locks is not None)
+    known_disks = KnownDisks(settings.disks_filepath, keeps=locks is not None)
 
     def is_drained(folder: Path) -> bool:
         return any(target.is_drained for target in targets if target.folder == folder)
@@ -290,10 +270,6 @@ def _checked(target: Target, known_disks: KnownDisks) -> Target:
     return replace(target, state=TargetState.NOT_MOUNTED, reason=fault) if fault else target
 
 
-def _known_disks_filepath(config: Config) -> Path:
-    return config.machine.state_folder / "copy" / "disks.json"
-
-
 def _look_into(source: SourceFolder, locks: FolderLocks | None) -> SourceLook:
     if locks is not None:
         locks.take(source.folder)
@@ -306,24 +282,13 @@ def _steady_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
-_PAUSED: Final = "it is paused, as was ordered: `chia-tea jobs resume` lets it go on"
-
-
 def _give_up_what_waits(copying: Copying) -> None:
     targets = [target.now() for target in copying.targets]
     reasons: dict[str, list[Job]] = {}
     for job in list(copying.list.jobs.values()):
         if job.is_over or job.is_set_aside:
             continue
-        if copying.is_paused or job.is_held:
-            why = _PAUSED
-        elif job.must_recover:
-            why = next((f"{t.folder} {t.reason}" for t in targets if t.folder == job.target_folder), "")
-            why = why or f"{job.target_folder} is no target folder any more"
-            why = f"it is half copied, and waits for its target: {why}"
-        else:
-            limits, now = copying.settings.limits, copying.now()
-            why = f"no target takes it: {why_it_stays(job, targets, Load({}, {}), limits, now)}"
+        why = why_it_waits(job, targets, copying.settings.limits, copying.now(), is_paused=copying.is_paused)
         copying.list.change(refused(job, why, now=time.time()))
         reasons.setdefault(why, []).append(job)
     for why, jobs in reasons.items():

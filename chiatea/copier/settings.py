@@ -9,7 +9,7 @@ from chiatea.copier.jobs import RetryPolicy
 from chiatea.copier.placement import Limits
 from chiatea.copier.replace_rules import ReplaceRule
 
-__all__ = ["Settings", "known_plots_filepath", "settings_of"]
+__all__ = ["Settings", "settings_of"]
 
 _ONCE_RETRIES = 2
 _ONCE_RETRY_SECONDS = 1.0
@@ -18,7 +18,7 @@ _ONCE_RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Numbers are bytes, bytes per second, and seconds."""
+    """Numbers are bytes, bytes per second, and seconds. Where hashes of moved plots are kept, `JobSpec` says too."""
 
     limits: Limits
     retry: RetryPolicy
@@ -30,12 +30,16 @@ class Settings:
     retry_targets_after: float
     rescan_every: float
     journal_folder: Path
+    orders_filepath: Path
+    disks_filepath: Path
+    speeds_filepath: Path
+    known_plots_filepath: Path
     replace_rules: tuple[ReplaceRule, ...]
 
 
 def settings_of(config: Config, *, once: bool) -> Settings:
-    """The section `copy`, and where the journal is."""
-    copy = config.copy_
+    """The section `copy`, and where files are."""
+    copy, folder = config.copy_, config.machine.state_folder / "copy"
     retry = RetryPolicy(copy.retries, copy.retry_after)
     if once:
         retry = RetryPolicy(min(retry.retries, _ONCE_RETRIES), min(retry.after_seconds, _ONCE_RETRY_SECONDS))
@@ -49,7 +53,11 @@ def settings_of(config: Config, *, once: bool) -> Settings:
         bandwidth_periods=copy.bandwidth_by_time,
         retry_targets_after=copy.retry_targets_after,
         rescan_every=copy.rescan_every,
-        journal_folder=config.machine.state_folder / "copy" / "journal",
+        journal_folder=folder / "journal",
+        orders_filepath=folder / "orders.json",
+        disks_filepath=folder / "disks.json",
+        speeds_filepath=folder / "speeds.json",
+        known_plots_filepath=folder / KNOWN_PLOTS_NAME,
         replace_rules=tuple(
             ReplaceRule(
                 name=rule.name or f"{number}",
@@ -64,8 +72,3 @@ def settings_of(config: Config, *, once: bool) -> Settings:
             for number, rule in enumerate(copy.replace, start=1)
         ),
     )
-
-
-def known_plots_filepath(config: Config) -> Path:
-    """Where workers keep the hashes of what they moved: see `JobSpec`."""
-    return config.machine.state_folder / "copy" / KNOWN_PLOTS_NAME

@@ -105,7 +105,7 @@ class ChiaTeaApp(App[None]):
         self._clock = clock
         path = options.remembered_filepath
         self.remembered = read_remembered(path) if path is not None else Remembered()
-        self._recent = Recent()
+        self.recent = Recent()
         self._growth = Growth()
         self._ticks = 0
         self._changed: set[tuple[str, str]] = set()
@@ -123,8 +123,8 @@ class ChiaTeaApp(App[None]):
         await self.switch_mode(mode if mode in self.MODES else SCREEN_NAMES[0].mode)
         self.theme_changed_signal.subscribe(self, lambda _: self._on_theme())
         self._follow()
-        self._tick()
-        self.set_interval(FLUSH_SECONDS, self._tick)
+        self.tick()
+        self.set_interval(FLUSH_SECONDS, self.tick)
 
     def remember(self) -> None:
         """Keeps for the next time what was chosen."""
@@ -145,9 +145,10 @@ class ChiaTeaApp(App[None]):
         """The screens of this mode, without what asks or helps on top of them."""
         return [screen for screen in self.screen_stack if isinstance(screen, ShellScreen)]
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Shows what changed since the last time, and each second what time it is."""
         changed = self._feed.take_changed()
-        self._recent.observe(self._feed.farm, changed)
+        self.recent.observe(self._feed.farm, changed)
         for order in self.orders.observe(self._feed.farm, changed, self._clock()):
             self._tell(order)
         self._changed |= changed
@@ -201,7 +202,7 @@ class ChiaTeaApp(App[None]):
         screens[-1].show(shown, [crumb for crumb, _ in itertools.groupby(crumbs)])
 
     def _view(self, farm: FarmState) -> FarmView:
-        return FarmView(farm, self._clock(), self._recent, self._thresholds, self._growth)
+        return FarmView(farm, self._clock(), self.recent, self._thresholds, self._growth)
 
     def on_panel_resized(self) -> None:
         """A panel has another width now."""

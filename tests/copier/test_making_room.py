@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chiatea.copier.forecast import forecast
+from chiatea.copier.forecast import Forecast, forecast
 from chiatea.copier.jobs import Job, begun
-from chiatea.copier.making_room import make_room, why_it_stays
+from chiatea.copier.making_room import make_room
 from chiatea.copier.placement import Limits, Load, Target, TargetState, room_bytes
 from chiatea.copier.replace_rules import ReplaceRule
 from chiatea.copier.replacing import Candidate, OldPlot, Replacement, bytes_to_write
-from chiatea.copier.scheduler import Start, what_to_start
+from chiatea.copier.scheduler import Start, what_to_start, why_it_waits
+from chiatea.copier.speeds import Speed
 
 from .jobs_and_targets import GIB, NOW, a_job, a_target, on
 
@@ -54,6 +55,10 @@ def starts_of(jobs: list[Job], targets: list[Target], limits: Limits = RESERVE) 
     return what_to_start(jobs, targets, limits, NOW)
 
 
+def foreseen(jobs: list[Job], targets: list[Target]) -> Forecast:
+    return forecast(jobs, targets, RESERVE, NOW, lambda *_: Speed(GIB, "measured"))
+
+
 def names(replacement: Replacement | None) -> list[str]:
     assert replacement is not None
     return [chosen.plot.name for chosen in replacement.chosen]
@@ -86,7 +91,7 @@ def test_one_that_turns_out_not_to_be_needed_is_not_chosen() -> None:
 def test_where_it_cannot_be_written_beside_them_none_goes_unless_the_rule_says_so() -> None:
     small = full(free=5 * GIB)
     assert starts_of([new()], [small]) == []
-    why = why_it_stays(new(), [small], NOTHING, RESERVE, NOW)
+    why = why_it_waits(new(), [small], RESERVE, NOW)
     assert "has 5.00 GiB to write it in, and no old plot that may go first: set copy.reserve" in why
     first = full(free=5 * GIB, plots=(old(1), old(2, rules=(AT_ONCE,)), old(3)))
     (start,) = starts_of([new()], [first])
@@ -122,7 +127,8 @@ def test_rules_come_in_their_order_and_each_plot_goes_by_the_first_that_is_for_t
 def test_a_plot_that_no_rule_is_for_replaces_none() -> None:
     v1 = replace(new(), name="plot1.plot", version=1)
     assert starts_of([v1], [full()]) == []
-    assert why_it_stays(v1, [full()], NOTHING, RESERVE, NOW) == "/t1 has room for 0 B, 10.0 GiB are needed"
+    why = why_it_waits(v1, [full()], RESERVE, NOW)
+    assert why == "no target takes it: /t1 has room for 0 B, 10.0 GiB are needed"
 
 
 def test_no_plot_replaces_itself_nor_others_where_it_stands_already() -> None:
@@ -160,12 +166,28 @@ def test_a_plot_goes_only_to_the_folder_that_somebody_wants() -> None:
 
 def test_what_will_be_given_up_is_foreseen_to_the_end() -> None:
     plots = tuple(old(number) for number in range(1, 6))
-    seen = forecast([new(number) for number in range(1, 7)], [full(free=22 * GIB, plots=plots)], RESERVE, NOW)
-    gone = [names(start.replacement) if start.replacement else [] for start in seen.starts]
+    seen = foreseen([new(number) for number in range(1, 7)], [full(free=22 * GIB, plots=plots)])
+    gone = [names(move.start.replacement) if move.start.replacement else [] for move in seen.moves]
     assert gone == [[], ["old1.plot"], ["old2.plot"], ["old3.plot"], ["old4.plot"], ["old5.plot"]]
-    seen = forecast([new(number) for number in range(1, 9)], [full(free=22 * GIB, plots=plots)], RESERVE, NOW)
-    assert len(seen.starts) == 6
+    seen = foreseen([new(number) for number in range(1, 9)], [full(free=22 * GIB, plots=plots)])
+    assert len(seen.moves) == 6
     assert [job.id for job, _ in seen.left] == ["job0007", "job0008"]
+    assert [lack.n_bytes for lack in seen.shortfalls] == [20 * GIB]
+
+
+def test_a_plot_that_no_rule_is_for_gets_what_room_is_left_where_old_ones_went() -> None:
+    v1 = replace(new(0, 9 * GIB), name="plot0.plot", version=1)
+    seen = foreseen([v1, new(1)], [full(free=22 * GIB - 1, plots=(old(1, 10 * GIB),))])
+    assert [move.start.job.id for move in seen.moves] == ["job0000", "job0001"]
+    seen = foreseen([v1, new(1)], [full(free=15 * GIB, plots=(old(1, 16 * GIB),))])
+    assert [(move.start.job.id, move.begin_seconds) for move in seen.moves] == [("job0001", 0), ("job0000", 10)]
+    assert seen.left == ()
+
+
+def test_no_old_plot_goes_before_every_folder_has_told_what_room_it_has() -> None:
+    awaited = a_target("/roomy", state=TargetState.UNKNOWN, reason="is being looked at", is_awaited=True)
+    assert starts_of([new()], [full(), awaited]) == []
+    assert len(starts_of([new()], [full(), replace(awaited, is_awaited=False)])) == 1
 
 
 @st.composite

@@ -396,8 +396,9 @@ async def test_no_old_plot_is_chosen_before_it_is_known_that_no_target_has_room(
     shop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answer = threading.Event()
-    seen: list[dict[str, Target]] = []
-    old = Candidate(OldPlot("old.plot", SMALL, 1, 1, 10 * SMALL, "ab" * 32, 1.0), (ReplaceRule("old", (".plot",)),))
+    decided: list[list[Start]] = []
+    rule = ReplaceRule("old", (".plot",), pattern="old.plot", when_full="delete_first")
+    old = Candidate(OldPlot("old.plot", SMALL, 1, 1, 100 * SMALL, "ab" * 32, 1.0), (rule,))
 
     def look(folder: Path, *, on_root: bool, now: float) -> Target:
         if folder.name == "x":
@@ -406,16 +407,19 @@ async def test_no_old_plot_is_chosen_before_it_is_known_that_no_target_has_room(
         return target if folder.name == "x" else replace(target, device=1, free_bytes=0, old_plots=(old,))
 
     def decide(jobs: Iterable[Job], targets: Sequence[Target], limits: Limits, now: float) -> list[Start]:
-        seen.append({target.folder.name: target for target in targets})
-        return what_to_start(jobs, targets, limits, now)
+        jobs = list(jobs)
+        starts = what_to_start(jobs, targets, limits, now)
+        if jobs and any(target.old_plots for target in targets):
+            decided.append(starts)
+        return starts
 
     monkeypatch.setattr(service, "look_at_target", look)
     monkeypatch.setattr(copying_module, "what_to_start", decide)
     write_plot(shop.sources[0], 1, SMALL)
     stop = asyncio.Event()
     running = asyncio.create_task(service.copy(shop.config(), stop=stop, worker=shop.start))
-    await until(lambda: any(targets["y"].state is TargetState.READY for targets in seen))
-    assert not any(target.old_plots for targets in seen for target in targets.values())
+    await until(lambda: decided)
+    assert not any(decided)
     answer.set()
     await until(lambda: where(shop))
     assert where(shop) == {plot_name(1): "x"}

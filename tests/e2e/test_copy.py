@@ -114,11 +114,46 @@ def test_a_dry_run_says_what_would_go_where_and_moves_nothing(copies: Copies) ->
     assert done.stderr == ""
     assert sum(" -> " in line for line in lines) == 3
     assert any("odd.plot stays: is a folder" in line for line in lines)
-    assert lines[-1] == "3 to move, 3.00 MiB; 0 have no room"
+    assert lines[0].startswith("1. ")
+    assert "begins at once, done in 0.0 s at 95.4 MiB/s, which is assumed: nothing was moved yet" in lines[0]
+    assert lines[-1] == "3 to move, 3.00 MiB, done in 0.0 s; 0 have no room"
     document = json.loads(copies.home.run("copy", "--dry-run", "--json").stdout)
     assert {move["target_id"] for move in document["moves"]} <= {str(target) for target in copies.targets}
+    assert [move["order"] for move in document["moves"]] == [1, 2, 3]
+    assert {move["speed_origin"] for move in document["moves"]} == {"assumed"}
     assert len(copies.in_sources()) == 4
     assert copies.in_targets() == []
+
+
+def test_a_dry_run_tells_times_by_earlier_moves_and_by_limits(copies: Copies) -> None:
+    copies.write(range(4))
+    copies.once()
+    copies.write(range(4, 6))
+
+    def origins(more: str = "") -> set[str]:
+        copies.configure(more)
+        document = json.loads(copies.home.run("copy", "--dry-run", "--json").stdout)
+        return {move["speed_origin"] for move in document["moves"]}
+
+    assert origins() == {"measured"}
+    assert origins("  max_bandwidth_per_job: 1kB\n") == {"limited"}
+    assert "at 500 B/s, as its limit lets it" in copies.home.run("copy", "--dry-run").stdout
+
+
+def test_a_dry_run_tells_how_many_plots_do_not_fit_and_how_much_each_group_lacks(
+    copies: Copies, small_disk: Path
+) -> None:
+    copies.write(range(4), 4 * MIB)
+    away = copies.home.folder / "away"
+    copies.configure(f"  target_groups: [{{name: fast, folders: [{small_disk}]}}]\n", targets=[away])
+    *_, fast, rest, total = copies.home.run("copy", "--dry-run").stdout.splitlines()
+    assert fast.startswith("group fast: 3 plots do not fit, 10.0 MiB short: ")
+    assert rest == f"target_folders: 3 plots do not fit, 12.0 MiB short: {away} is not there"
+    assert total.startswith("1 to move, 4.00 MiB, done in ")
+    assert total.endswith("; 3 have no room, 12.0 MiB")
+    forecast = json.loads(copies.home.run("copy", "--dry-run", "--json").stdout)["forecast"]
+    assert (forecast["n_to_move"], forecast["n_left"], forecast["bytes_left"]) == (1, 3, 12 * MIB)
+    assert [(lack["group"], lack["n_bytes"]) for lack in forecast["shortfalls"]] == [("fast", 10 * MIB), ("", 12 * MIB)]
 
 
 def test_a_plot_that_is_not_what_its_name_says_stays_and_the_others_are_moved(copies: Copies) -> None:
@@ -358,7 +393,9 @@ def test_a_full_target_gives_up_one_old_plot_for_each_new_one_and_tells_of_each(
     lines = copies.home.run("copy", "--dry-run").stdout.splitlines()
     assert "gives up 1 old plot, 1.00 MiB, once the new one stands there" in lines[0]
     assert f"{plot_name(0)} (rule v1 by v2)" in lines[0]
-    assert lines[-2:] == ["4 old plots, 4.00 MiB, would be deleted", "4 to move, 4.00 MiB; 1 have no room"]
+    assert lines[-2] == "4 old plots, 4.00 MiB, would be deleted"
+    assert lines[-1].startswith("4 to move, 4.00 MiB, done in ")
+    assert lines[-1].endswith("; 1 have no room, 1.00 MiB")
     document = json.loads(copies.home.run("copy", "--dry-run", "--json").stdout)
     replaced = [each for move in document["moves"] for each in move["replaces"]]
     assert replaced == [{"filepath": str(path), "bytes": MIB, "rule": "v1 by v2"} for path in replacing.old]

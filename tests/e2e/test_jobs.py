@@ -266,7 +266,8 @@ def test_targets_are_listed_with_their_groups_in_the_order_in_which_they_are_fil
     one, two = farm.targets
     farm.configure(f"{SLOW}  target_groups: [{{name: fast, folders: [{two}]}}]\n", targets=[one])
     dry = farm.home.run("copy", "--dry-run").stdout.splitlines()
-    assert f"{farm.source} -> {two}: 64.0 MiB: group fast: no copy under way" in dry[0]
+    assert f"1. {farm.source} -> {two} " in dry[0]
+    assert ": group fast: no copy under way on its disk" in dry[0]
     farm.start_copier()
     farm.until_state("COPYING")
     head, first, second = farm.home.run("jobs", "targets").stdout.splitlines()
@@ -278,6 +279,20 @@ def test_targets_are_listed_with_their_groups_in_the_order_in_which_they_are_fil
         (str(two), "fast", 0),
         (str(one), "", 1),
     }
+
+
+def test_a_dry_run_heeds_what_was_ordered(farm: Farm) -> None:
+    copier = farm.start_copier()
+    job = farm.until_state("COPYING")
+    farm.order("drain", str(farm.targets[0]))
+    farm.order("pause", job["id"])
+    copier.send_signal(signal.SIGTERM)
+    assert copier.wait(30) == 0
+    write_plot(farm.sources[1], 2, MIB)
+    lines = farm.home.run("copy", "--dry-run").stdout.splitlines()
+    assert f"{farm.source} stays: it is paused, as was ordered: `chia-tea jobs resume` lets it go on" in lines
+    assert f" -> {farm.targets[1]} " in lines[0]
+    assert lines[-1].endswith("; 0 have no room; 1 wait")
 
 
 def test_a_viewer_sees_jobs_and_orders_nothing(farm: Farm) -> None:

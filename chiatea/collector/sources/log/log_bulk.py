@@ -92,6 +92,9 @@ class _Classes:
 
 def words_at(data: memoryview, places: Indices, n_words: int) -> npt.NDArray[np.uint64]:
     """Words of eight bytes from each place on, which need not be a multiple of eight; all are within the data."""
+    if not len(places):
+        # The data may be shorter than one word.
+        return np.empty((0, n_words), np.uint64)
     letters = np.frombuffer(data, np.uint8)
     windows = np.lib.stride_tricks.as_strided(letters, (len(letters) - 8 * n_words + 1, 8 * n_words), (1, 1))
     return windows[places].view(np.uint64)

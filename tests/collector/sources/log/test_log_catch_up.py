@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chiatea.collector.observations import Observation
@@ -184,6 +184,7 @@ def folded(parts: list[LogPart]) -> dict[str, object]:
 
 @settings(max_examples=25)
 @given(st.integers(0, 2**32), st.integers(0, 1500), st.sampled_from([3000, 40_000]))
+@example(105669, 1, 3000)  # one line that is shorter than what its kind is told by
 def test_a_log_whose_history_is_summed_up_gives_the_same_counters(seed: int, n_lines: int, slice_bytes: int) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         path = Path(folder) / "debug.log"
